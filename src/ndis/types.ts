@@ -423,8 +423,8 @@ export const NdisPauseFunctionsSendOnly = 1;
 export const NdisPauseFunctionsReceiveOnly = 2;
 export const NdisPauseFunctionsSendAndReceive = 3;
 export const NdisPauseFunctionsUnknown = 4;
-/** All ones in C; Infinity would lie about the type, so the 64-bit pattern is kept as its nearest double. */
-export const NDIS_LINK_SPEED_UNKNOWN = 0xffff_ffff_ffff_ffff;
+/** All ones (2^64 - 1) in C; the nearest double. */
+export const NDIS_LINK_SPEED_UNKNOWN = 2 ** 64;
 export const NDIS_SIZEOF_LINK_STATE_REVISION_1 = 40;
 
 export interface NDIS_LINK_STATE {
