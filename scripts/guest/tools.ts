@@ -1,5 +1,5 @@
 /**
- * Small tools for cases that run inside the guest: commands, the link partner, the daemon as a child. Layer: test.
+ * Small tools for programs that run inside the guest: commands, the link partner, the daemon as a child. Layer: scripts (compiled to dist/scripts/guest).
  * Invariant: whatever a helper starts is ended by its own `stop`, by pid.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -52,8 +52,8 @@ export async function until<T>(
   }
 }
 
-/** The repository's root as the guest sees it: two levels above dist/test. */
-export const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+/** The repository's root as the guest sees it: two levels above dist/scripts. */
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const CLI = `${ROOT}dist/src/cli/main.js`;
 
 /** Binds a function to vfio-pci with the script users have. */
