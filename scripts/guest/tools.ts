@@ -1,5 +1,6 @@
 /**
- * Small tools for programs that run inside the guest: commands, the link partner, the daemon as a child. Layer: scripts (compiled to dist/scripts/guest).
+ * Small tools for programs that run inside the guest: commands, the link partner, the daemon as a child.
+ * Layer: scripts (compiled to dist/scripts/guest).
  * Invariant: whatever a helper starts is ended by its own `stop`, by pid.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';

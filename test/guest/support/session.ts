@@ -60,7 +60,7 @@ export class GuestSession {
           if (message === undefined) {
             if (session) session.#log += `${line}\n`;
           } else if ('event' in message && message.event === 'ready') ready();
-          else session?.#receive(message);
+          else if (session) session.#receive(message);
         }
       },
     });
