@@ -290,6 +290,7 @@ export const NDIS_RETURN_FLAGS_DISPATCH_LEVEL = 1;
 // ---- DMA (contract 3.4) ----------------------------------------------------------------------------------------------
 
 export const NDIS_SG_DMA_DESCRIPTION_REVISION_1 = 1;
+export const NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1 = 36;
 export const NDIS_SG_DMA_64_BIT_ADDRESS = 1;
 export const NDIS_SG_LIST_WRITE_TO_DEVICE = 1;
 
@@ -495,6 +496,10 @@ export type NDIS_MINIPORT_ADAPTER_ATTRIBUTES =
 
 export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 = 1;
 export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 = 2;
+/** Bytes through the last field on 64-bit: a header of 4, four version bytes, Flags and 15 handlers. */
+export const NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 = 136;
+/** Two handlers for direct OID requests more. */
+export const NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 = 152;
 
 /** Contract 2.1. Every handler but the interrupt ones gets MiniportAdapterContext first. */
 export interface NDIS_MINIPORT_DRIVER_CHARACTERISTICS {

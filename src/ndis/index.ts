@@ -1,0 +1,29 @@
+/**
+ * Public face of the NDIS layer: what miniports, protocols and hosts import.
+ * Layer: ndis.
+ */
+export * from './adapter.ts';
+export * from './configuration.ts';
+export type {
+  AdapterFault,
+  AdapterLogEntry,
+  AdapterOptions,
+  InterruptDetail,
+  MessageCounters,
+  TimeCounter,
+} from './core.ts';
+export * from './data-path.ts';
+export * from './dpc.ts';
+export * from './driver.ts';
+export * from './interrupt.ts';
+export * from './io.ts';
+export { KeGetCurrentIrql } from './irql.ts';
+export * from './memory.ts';
+export * from './miniport.ts';
+export * from './net-buffer-list.ts';
+export * from './oid.ts';
+export * from './protocol.ts';
+export * from './send-pool.ts';
+export * from './status.ts';
+export * from './time.ts';
+export * from './types.ts';
