@@ -1,0 +1,260 @@
+/**
+ * What `npm start` shows, from inside the guest: NIC 1 driven by ndis-vfio through vfio-pci, NIC 2 by the kernel's own
+ * driver in a namespace of its own as the link partner; ping, iperf3 each way, one vector masked and unmasked, summary.
+ * Layer: scripts. Invariant: exit status 0 only when every step did what it says.
+ */
+import { connect } from 'node:net';
+import type { MessageStatus, StatusResult, TimeSummary } from '../../src/control/messages.ts';
+import {
+  decodeResponse,
+  encodeRequest,
+  type MethodName,
+  type Methods,
+  socketPath,
+} from '../../src/control/messages.ts';
+import { type Background, background, bindVfio, CLI, command, kernelPartner, ping, sleep, until } from './tools.ts';
+
+const NIC = '0000:01:00.0';
+const PARTNER = '0000:02:00.0';
+const HERE = '10.77.0.1';
+const THERE = '10.77.0.2';
+const IPERF_SECONDS = Number(process.env['DEMO_IPERF_SECONDS'] ?? 10);
+const PING_COUNT = 200;
+
+const started = performance.now();
+const failures: string[] = [];
+
+function headline(text: string): void {
+  console.log(`\n\u001b[1m${text}\u001b[0m`);
+}
+
+function line(text: string): void {
+  console.log(`  ${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s  ${text}`);
+}
+
+function check(good: boolean, text: string): void {
+  line(`${good ? '\u001b[32m✓\u001b[0m' : '\u001b[31m✗\u001b[0m'} ${text}`);
+  if (!good) failures.push(text);
+}
+
+/** One request to the daemon's socket. */
+function rpc<Name extends MethodName>(method: Name, params: Methods[Name]['params']): Promise<Methods[Name]['result']> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath(NIC));
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('error', reject);
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end < 0) return;
+      socket.end();
+      try {
+        resolve(decodeResponse(text.slice(0, end)).result as Methods[Name]['result']);
+      } catch (error) {
+        reject(error);
+      }
+    });
+    socket.write(encodeRequest(1, method, params));
+  });
+}
+
+function follow(daemon: Background): void {
+  daemon.child.stdout?.on('data', (chunk: string) => {
+    for (const text of chunk.split('\n')) if (text.trim() !== '') line(`\u001b[2m| ${text}\u001b[0m`);
+  });
+}
+
+interface Iperf {
+  readonly mbps: number;
+  readonly retransmits: number;
+  readonly longestStallSeconds: number;
+}
+
+/** iperf3 from the partner to us; `reverse` lets the data flow the other way. */
+async function iperf(partner: { run: Parameters<typeof ping>[0] }, reverse: boolean): Promise<Iperf> {
+  const args = ['-c', HERE, '-J', '-t', String(IPERF_SECONDS), '-i', '0.5', '--connect-timeout', '5000'];
+  const { stdout, stderr } = await partner.run('iperf3', reverse ? [...args, '-R'] : args, (IPERF_SECONDS + 30) * 1000);
+  const report = JSON.parse(stdout || '{}') as {
+    error?: string;
+    intervals?: { sum: { bytes: number; seconds: number } }[];
+    end?: { sum_received: { bits_per_second: number }; sum_sent: { retransmits?: number } };
+  };
+  if (report.error !== undefined || report.end === undefined) throw new Error(`iperf3: ${report.error ?? stderr}`);
+  let stall = 0;
+  let longest = 0;
+  for (const { sum } of report.intervals ?? []) {
+    stall = sum.bytes === 0 ? stall + sum.seconds : 0;
+    longest = Math.max(longest, stall);
+  }
+  return {
+    mbps: report.end.sum_received.bits_per_second / 1e6,
+    retransmits: report.end.sum_sent.retransmits ?? 0,
+    longestStallSeconds: longest,
+  };
+}
+
+/** The message that receives: the one with the most indicated NBLs. */
+function receiveMessage(status: StatusResult): MessageStatus {
+  return status.interrupts.messages.reduce((best, row) => (row.nblsIndicated > best.nblsIndicated ? row : best));
+}
+
+function maskText(row: MessageStatus | undefined): string {
+  if (row === undefined) return 'no such message';
+  return `mask bit ${row.masked ? 1 : 0}, pending bit ${row.pending ? 1 : 0}, ISR calls ${row.isrCalls}`;
+}
+
+async function showMask(message: number): Promise<void> {
+  const row = async (): Promise<MessageStatus | undefined> =>
+    (await rpc('status', {})).interrupts.messages.find((candidate) => candidate.message === message);
+  const flowing = background('ping', ['-i', '0.1', '-w', '6', '-W', '1', THERE]);
+  const replies = (): number => flowing.stdout().split('bytes from').length - 1;
+  await until('a first reply', () => replies() > 3, 10_000);
+  line(`message ${message} before:   ${maskText(await row())}`);
+  await rpc('vector.disable', { message });
+  const before = await row();
+  const repliesBefore = replies();
+  await sleep(1000);
+  const masked = await row();
+  const lost = replies() - repliesBefore;
+  line(`message ${message} disabled: ${maskText(masked)}; replies to ping meanwhile: ${lost}`);
+  check(
+    masked?.masked === true && masked.isrCalls === before?.isrCalls,
+    'masked: no ISR runs, the message is kept pending',
+  );
+  await rpc('vector.enable', { message });
+  await until('a reply after the unmask', () => replies() > repliesBefore + lost, 10_000);
+  const after = await row();
+  line(`message ${message} enabled:  ${maskText(after)}`);
+  check(
+    after?.masked === false && (after?.isrCalls ?? 0) > (masked?.isrCalls ?? 0),
+    'unmasked: delivered, ping goes on',
+  );
+  await flowing.exited;
+}
+
+function average(time: TimeSummary): string {
+  return time.count === 0 ? '-' : (time.totalUs / time.count).toFixed(1);
+}
+
+function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
+  const cells = [head, ...rows.map((row) => row.map(String))];
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  for (const row of cells) console.log(`  ${row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ')}`);
+}
+
+async function main(): Promise<void> {
+  headline('Two NICs on one wire');
+  const [partner] = await Promise.all([kernelPartner(PARTNER, 'partner', `${THERE}/24`), bindVfio(NIC)]);
+  line(`${PARTNER} is ${partner.device} of the kernel's own driver, in a namespace, ${THERE}`);
+  line(`${NIC} is bound to vfio-pci`);
+
+  headline('ndis-vfio up');
+  const daemon = background(process.execPath, [CLI, 'up', NIC, '--tap', 'tap0']);
+  follow(daemon);
+  await daemon.line(/link up/i);
+  await command('ip', ['addr', 'add', `${HERE}/24`, 'dev', 'tap0']);
+  await command('ip', ['link', 'set', 'tap0', 'up']);
+  await until('carrier at the partner', async () =>
+    (await partner.run('cat', [`/sys/class/net/${partner.device}/carrier`])).stdout.startsWith('1'),
+  );
+
+  headline(`${PING_COUNT} pings`);
+  await ping(command, THERE, 2, 56, 0.1);
+  const pinged = await ping(command, THERE, PING_COUNT, 56);
+  check(pinged.received === pinged.sent, pinged.text);
+
+  headline(`iperf3, ${IPERF_SECONDS} s each way`);
+  const server = background('iperf3', ['-s', '-B', HERE]);
+  await sleep(300);
+  const inward = await iperf(partner, false);
+  check(
+    inward.longestStallSeconds <= 1,
+    `kernel igb/e1000e -> ndis-vfio: ${inward.mbps.toFixed(0)} Mbit/s, longest stall ${inward.longestStallSeconds.toFixed(1)} s`,
+  );
+  const outward = await iperf(partner, true);
+  check(
+    outward.longestStallSeconds <= 1,
+    `ndis-vfio -> kernel igb/e1000e: ${outward.mbps.toFixed(0)} Mbit/s, longest stall ${outward.longestStallSeconds.toFixed(1)} s`,
+  );
+  await server.stop();
+
+  headline('One vector disabled and enabled again under ping');
+  await showMask(receiveMessage(await rpc('status', {})).message);
+
+  const status = await rpc('status', {});
+  const stopAt = performance.now();
+  const end = await daemon.stop('SIGTERM');
+  const stopMs = performance.now() - stopAt;
+  headline('Summary');
+  check(
+    end.status === 0 && stopMs <= 2000,
+    `SIGTERM: stopped in ${(stopMs / 1000).toFixed(2)} s with exit status ${end.status ?? end.signal}`,
+  );
+  const { statistics, bridge } = status;
+  console.log('');
+  table(
+    ['direction', 'frames', 'MiB', 'frames a batch', 'dropped'],
+    [
+      [
+        'NIC -> TAP',
+        bridge.toTap.frames,
+        (bridge.toTap.bytes / 2 ** 20).toFixed(1),
+        (bridge.toTap.frames / Math.max(1, bridge.toTap.batches)).toFixed(1),
+        bridge.toTap.dropped.noRoom +
+          bridge.toTap.dropped.refused +
+          bridge.toTap.dropped.oversize +
+          (statistics['ifInDiscards'] ?? 0),
+      ],
+      [
+        'TAP -> NIC',
+        bridge.toNic.frames,
+        (bridge.toNic.bytes / 2 ** 20).toFixed(1),
+        (bridge.toNic.frames / Math.max(1, bridge.toNic.batches)).toFixed(1),
+        bridge.toNic.failed,
+      ],
+    ],
+  );
+  console.log('');
+  table(
+    [
+      'message',
+      'wake-ups',
+      'ISR',
+      'DPC',
+      'repeats',
+      'NBLs',
+      'most a DPC',
+      'ISR us',
+      'ISR->DPC us',
+      'DPC us',
+      'DPC max us',
+    ],
+    status.interrupts.messages.map((row) => [
+      row.message,
+      row.wakes,
+      row.isrCalls,
+      row.dpcRuns,
+      row.dpcBudgetExhausted,
+      row.nblsIndicated,
+      row.maxNblsInOneDpc,
+      average(row.isr),
+      average(row.isrToDpc),
+      average(row.dpc),
+      row.dpc.maxUs.toFixed(0),
+    ]),
+  );
+  console.log(
+    `\n  interrupts: ${status.interrupts.kind}; ${status.link.speedMbps} Mbit/s ${status.link.duplex} duplex; times are averages under emulation`,
+  );
+  await partner.stop();
+}
+
+try {
+  await main();
+} catch (error) {
+  failures.push((error as Error).message);
+  console.log(`\n  ✗ ${(error as Error).stack ?? String(error)}`);
+}
+if (failures.length > 0) console.log(`\n  ${failures.length} step(s) failed.`);
+process.exit(failures.length === 0 ? 0 : 1);
