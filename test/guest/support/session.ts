@@ -9,7 +9,7 @@ export type Chip = 'igb' | 'e1000e';
 export const CHIPS: readonly Chip[] = ['igb', 'e1000e'];
 
 export interface SessionOptions {
-  readonly nics: BootOptions['nics'];
+  readonly nics: NonNullable<BootOptions['nics']>;
   readonly kernel?: '6.1' | '6.12';
   readonly iommu?: boolean;
   readonly timeoutSeconds?: number;
