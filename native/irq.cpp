@@ -13,7 +13,8 @@
 namespace ndis_vfio {
 namespace {
 
-// SET_IRQS with the given eventfds, or with none. Returns errno or 0.
+// SET_IRQS with the given eventfds, or with none. Returns 0, errno, or minus the number of vectors the kernel could
+// grant (for MSI and MSI-X it answers a request for too many that way).
 int SetIrqs(int deviceFd, std::uint32_t flags, std::uint32_t index, std::uint32_t start, std::uint32_t count,
             const std::vector<Fd>* eventfds) {
   const std::size_t data = eventfds != nullptr ? eventfds->size() * sizeof(std::int32_t) : 0;
@@ -28,7 +29,8 @@ int SetIrqs(int deviceFd, std::uint32_t flags, std::uint32_t index, std::uint32_
     const std::int32_t fd = (*eventfds)[i].get();
     std::memcpy(set->data + i * sizeof fd, &fd, sizeof fd);
   }
-  return ioctl(deviceFd, VFIO_DEVICE_SET_IRQS, set) == 0 ? 0 : errno;
+  const int result = ioctl(deviceFd, VFIO_DEVICE_SET_IRQS, set);
+  return result < 0 ? errno : -result;
 }
 
 }  // namespace
@@ -56,7 +58,11 @@ void IrqSet::Start() {
   if (device() == nullptr) return;
   const int error = SetIrqs(device()->fd(), VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, irqIndex_, 0,
                             static_cast<std::uint32_t>(eventfds_.size()), &eventfds_);
-  if (error != 0) ThrowErrno(env(), "ioctl", "VFIO_DEVICE_SET_IRQS", error);
+  if (error > 0) ThrowErrno(env(), "ioctl", "VFIO_DEVICE_SET_IRQS", error);
+  if (error < 0) {
+    ThrowCode(env(), kVfio, "VFIO_DEVICE_SET_IRQS",
+              "the kernel grants " + std::to_string(-error) + " of " + std::to_string(eventfds_.size()) + " vectors");
+  }
   enabled_ = true;
 }
 
@@ -93,7 +99,7 @@ Napi::Value IrqSet::Act(const Napi::CallbackInfo& call, std::uint32_t action, co
   int error = 0;
   if (device() != nullptr) {
     error = SetIrqs(device()->fd(), VFIO_IRQ_SET_DATA_NONE | action, irqIndex_, vector, 1, nullptr);
-    if (error != 0) ThrowErrno(env(), "ioctl", std::string("VFIO_DEVICE_SET_IRQS ") + step, error);
+    if (error > 0) ThrowErrno(env(), "ioctl", std::string("VFIO_DEVICE_SET_IRQS ") + step, error);
   } else if (action == VFIO_IRQ_SET_ACTION_TRIGGER) {
     const std::uint64_t one = 1;
     if (write(eventfds_[vector].get(), &one, sizeof one) != sizeof one) ThrowErrno(env(), "write", step, errno);
