@@ -65,7 +65,7 @@ export function dumpFile(file, index) {
 }
 
 /** QEMU options are comma-separated; a comma inside a value is doubled. @param {string} value */
-const escape = (value) => value.replaceAll(',', ',,');
+const escapeComma = (value) => value.replaceAll(',', ',,');
 
 /**
  * The -netdev of one NIC.
@@ -85,10 +85,10 @@ function netdev(wire, index, version) {
       return `tap,${id},ifname=tap${index},script=no,downscript=no,vnet_hdr=off`;
     case 'stream': {
       const reconnect = version[0] > 9 || (version[0] === 9 && version[1] >= 2) ? 'reconnect-ms=1000' : 'reconnect=1';
-      return `stream,${id},server=off,addr.type=unix,addr.path=${escape(wire.path)},${reconnect}`;
+      return `stream,${id},server=off,addr.type=unix,addr.path=${escapeComma(wire.path)},${reconnect}`;
     }
     case 'dgram': {
-      const path = escape(wire.path);
+      const path = escapeComma(wire.path);
       return `dgram,${id},local.type=unix,local.path=${path},remote.type=unix,remote.path=${path}.peer`;
     }
   }
@@ -116,15 +116,15 @@ export function qemuArguments(machine) {
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-kernel', machine.kernel, '-initrd', machine.initrd, '-append', kernelLine(machine.iommu)],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ...['-chardev', `socket,id=qmp,path=${escape(machine.qmpSocket)}`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `socket,id=qmp,path=${escapeComma(machine.qmpSocket)}`, '-mon', 'chardev=qmp,mode=control'],
   ];
-  if (machine.qmp !== undefined) args.push('-qmp', `unix:${escape(machine.qmp)},server=on,wait=off`);
+  if (machine.qmp !== undefined) args.push('-qmp', `unix:${escapeComma(machine.qmp)},server=on,wait=off`);
   // The IOMMU first: QEMU puts only what comes after it behind it.
   if (machine.iommu) args.push('-device', 'intel-iommu,intremap=on,caching-mode=on');
   args.push(
     ...['-fsdev', 'local,id=host,path=/,security_model=none,readonly=on,multidevs=remap'],
     ...['-device', 'virtio-9p-pci,fsdev=host,mount_tag=host,addr=2'],
-    ...['-chardev', `socket,id=agent,path=${escape(machine.agentSocket)}`],
+    ...['-chardev', `socket,id=agent,path=${escapeComma(machine.agentSocket)}`],
     ...['-device', 'virtio-serial-pci,max_ports=2,addr=3', '-device', 'virtserialport,chardev=agent,name=lab'],
   );
   machine.nics.forEach((nic, index) => {
@@ -140,7 +140,7 @@ export function qemuArguments(machine) {
     if (machine.dump !== undefined) {
       args.push(
         '-object',
-        `filter-dump,id=dump${index},netdev=net${index},file=${escape(dumpFile(machine.dump, index))}`,
+        `filter-dump,id=dump${index},netdev=net${index},file=${escapeComma(dumpFile(machine.dump, index))}`,
       );
     }
   });
