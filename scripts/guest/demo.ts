@@ -12,7 +12,18 @@ import {
   type Methods,
   socketPath,
 } from '../../src/control/messages.ts';
-import { type Background, background, bindVfio, CLI, command, kernelPartner, ping, sleep, until } from './tools.ts';
+import {
+  type Background,
+  background,
+  bindVfio,
+  CLI,
+  command,
+  iperf,
+  kernelPartner,
+  ping,
+  sleep,
+  until,
+} from './tools.ts';
 
 const NIC = '0000:01:00.0';
 const PARTNER = '0000:02:00.0';
@@ -63,35 +74,6 @@ function follow(daemon: Background): void {
   daemon.child.stdout?.on('data', (chunk: string) => {
     for (const text of chunk.split('\n')) if (text.trim() !== '') line(`\u001b[2m| ${text}\u001b[0m`);
   });
-}
-
-interface Iperf {
-  readonly mbps: number;
-  readonly retransmits: number;
-  readonly longestStallSeconds: number;
-}
-
-/** iperf3 from the partner to us; `reverse` lets the data flow the other way. */
-async function iperf(partner: { run: Parameters<typeof ping>[0] }, reverse: boolean): Promise<Iperf> {
-  const args = ['-c', HERE, '-J', '-t', String(IPERF_SECONDS), '-i', '0.5', '--connect-timeout', '5000'];
-  const { stdout, stderr } = await partner.run('iperf3', reverse ? [...args, '-R'] : args, (IPERF_SECONDS + 30) * 1000);
-  const report = JSON.parse(stdout || '{}') as {
-    error?: string;
-    intervals?: { sum: { bytes: number; seconds: number } }[];
-    end?: { sum_received: { bits_per_second: number }; sum_sent: { retransmits?: number } };
-  };
-  if (report.error !== undefined || report.end === undefined) throw new Error(`iperf3: ${report.error ?? stderr}`);
-  let stall = 0;
-  let longest = 0;
-  for (const { sum } of report.intervals ?? []) {
-    stall = sum.bytes === 0 ? stall + sum.seconds : 0;
-    longest = Math.max(longest, stall);
-  }
-  return {
-    mbps: report.end.sum_received.bits_per_second / 1e6,
-    retransmits: report.end.sum_sent.retransmits ?? 0,
-    longestStallSeconds: longest,
-  };
 }
 
 /** The message that receives: the one with the most indicated NBLs. */
@@ -167,12 +149,12 @@ async function main(): Promise<void> {
   headline(`iperf3, ${IPERF_SECONDS} s each way`);
   const server = background('iperf3', ['-s', '-B', HERE]);
   await sleep(300);
-  const inward = await iperf(partner, false);
+  const inward = await iperf(partner.run, HERE, IPERF_SECONDS, false);
   check(
     inward.longestStallSeconds <= 1,
     `kernel igb/e1000e -> ndis-vfio: ${inward.mbps.toFixed(0)} Mbit/s, longest stall ${inward.longestStallSeconds.toFixed(1)} s`,
   );
-  const outward = await iperf(partner, true);
+  const outward = await iperf(partner.run, HERE, IPERF_SECONDS, true);
   check(
     outward.longestStallSeconds <= 1,
     `ndis-vfio -> kernel igb/e1000e: ${outward.mbps.toFixed(0)} Mbit/s, longest stall ${outward.longestStallSeconds.toFixed(1)} s`,

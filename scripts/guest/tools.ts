@@ -69,7 +69,7 @@ export interface Partner {
   readonly device: string;
   readonly mac: string;
   /** Runs a command in the partner's namespace. */
-  run(file: string, args: readonly string[], timeoutMs?: number): Promise<CommandResult>;
+  run: Runner;
   stop(): Promise<void>;
 }
 
@@ -91,7 +91,7 @@ export async function kernelPartner(bdf: string, namespace: string, address: str
   const mac = readFileSync(`${sys}/net/${device}/address`, 'utf8').trim();
   await must('ip', ['netns', 'add', namespace]);
   await must('ip', ['link', 'set', device, 'netns', namespace]);
-  const inside = (file: string, args: readonly string[], timeoutMs?: number): Promise<CommandResult> =>
+  const inside: Runner = (file, args, timeoutMs) =>
     command('ip', ['netns', 'exec', namespace, file, ...args], timeoutMs);
   await inside('sysctl', ['-qw', 'net.ipv6.conf.all.disable_ipv6=1']);
   await must('ip', ['-n', namespace, 'addr', 'add', address, 'dev', device]);
@@ -178,12 +178,16 @@ export async function daemonUp(bdf: string, tap: string, extra: readonly string[
 export interface PingResult {
   readonly sent: number;
   readonly received: number;
+  readonly duplicates: number;
   readonly text: string;
 }
 
+/** How commands are run: here ({@link command}) or in a namespace ({@link Partner.run}). */
+export type Runner = (file: string, args: readonly string[], timeoutMs?: number) => Promise<CommandResult>;
+
 /** Runs ping and reads its summary. */
 export async function ping(
-  run: (file: string, args: readonly string[], timeoutMs?: number) => Promise<CommandResult>,
+  run: Runner,
   target: string,
   count: number,
   bytes: number,
@@ -196,6 +200,41 @@ export async function ping(
   return {
     sent: Number(summary[1]),
     received: Number(summary[2]),
+    duplicates: Number(/\+(\d+) duplicates/.exec(stdout)?.[1] ?? 0),
     text: stdout.trim().split('\n').slice(-2).join('; '),
+  };
+}
+
+export interface IperfResult {
+  /** Received rate in Mbit/s. */
+  readonly mbps: number;
+  readonly retransmits: number;
+  /** Longest run of intervals (0.5 s each) without a byte. */
+  readonly longestStallSeconds: number;
+  /** How long the client says it ran. */
+  readonly seconds: number;
+}
+
+/** One iperf3 TCP run against a server at `target`; `reverse` lets the server send. @throws Error when it does not end well. */
+export async function iperf(run: Runner, target: string, seconds: number, reverse: boolean): Promise<IperfResult> {
+  const args = ['-c', target, '-J', '-t', String(seconds), '-i', '0.5', '--connect-timeout', '5000'];
+  const { stdout, stderr } = await run('iperf3', reverse ? [...args, '-R'] : args, (seconds + 30) * 1000);
+  const report = JSON.parse(stdout || '{}') as {
+    error?: string;
+    intervals?: { sum: { bytes: number; seconds: number } }[];
+    end?: { sum_received: { bits_per_second: number; seconds: number }; sum_sent: { retransmits?: number } };
+  };
+  if (report.error !== undefined || report.end === undefined) throw new Error(`iperf3: ${report.error ?? stderr}`);
+  let stall = 0;
+  let longest = 0;
+  for (const { sum } of report.intervals ?? []) {
+    stall = sum.bytes === 0 ? stall + sum.seconds : 0;
+    longest = Math.max(longest, stall);
+  }
+  return {
+    mbps: report.end.sum_received.bits_per_second / 1e6,
+    retransmits: report.end.sum_sent.retransmits ?? 0,
+    longestStallSeconds: longest,
+    seconds: report.end.sum_received.seconds,
   };
 }
