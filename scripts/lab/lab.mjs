@@ -4,7 +4,7 @@
  * a time limit, stop(), the end of this process) leaves no process, socket, folder or namespace behind.
  */
 import { spawn as spawnProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
@@ -42,6 +42,16 @@ const alive = new Set();
 process.on('exit', () => {
   for (const end of alive) end();
 });
+
+const FOLDER = 'ndis-vfio-lab-';
+
+/** Removes the folders of labs that were killed. @param {string} parent */
+function sweepFolders(parent) {
+  for (const name of readdirSync(parent)) {
+    const pid = name.startsWith(FOLDER) ? Number.parseInt(name.slice(FOLDER.length), 10) : 0;
+    if (pid > 0 && !existsSync(`/proc/${pid}`)) rmSync(join(parent, name), { recursive: true, force: true });
+  }
+}
 
 /** Keeps the last lines of a text stream. */
 class Tail {
@@ -255,7 +265,8 @@ export class Guest {
   }
 
   #consoleText() {
-    const lines = [...this.#stderr.lines(20), ...this.#console.lines(30)];
+    const noise = /warning: hub \d+ is not connected to host network/; // that is what the hub is for
+    const lines = [...this.#stderr.lines(20).filter((line) => !noise.test(line)), ...this.#console.lines(30)];
     return lines.length > 0
       ? `Last lines of the console:\n${lines.map((line) => `  | ${line}`).join('\n')}`
       : 'The console is empty.';
@@ -447,7 +458,9 @@ export async function bootLab(options, seams = {}) {
   }
 
   async function start() {
-    const folder = mkdtempSync(join(tmpdir().length < 60 ? tmpdir() : '/tmp', 'ndis-vfio-lab-'));
+    const parent = tmpdir().length < 60 ? tmpdir() : '/tmp'; // the path of a Unix socket is short
+    sweepFolders(parent);
+    const folder = mkdtempSync(join(parent, `${FOLDER}${process.pid}-`));
     /** @type {ReturnType<typeof openTaps> | undefined} */
     let taps;
     const cleanUp = () => {
