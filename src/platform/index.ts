@@ -153,5 +153,7 @@ export interface Tap {
   setReadable(callback: (() => void) | undefined): void;
   setCarrier(up: boolean): void;
   setMtu(mtuBytes: number): void;
+  /** Gives the interface another address (six bytes, unicast). Allowed while it is up. */
+  setMac(mac: Uint8Array): void;
   close(): void;
 }
