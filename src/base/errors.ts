@@ -28,6 +28,8 @@ export const ERROR_CODES = {
   E_MTU: 'the MTU is out of range',
   E_OPTION: 'a command-line option is unknown or malformed',
   E_DEVICE_GONE: 'the device no longer answers',
+  E_OID: 'the miniport refused an OID request',
+  E_MINIPORT: 'the miniport broke a rule that Windows answers with a bug check',
   E_STATE: 'the call is not allowed in this state',
   E_VFIO: 'a VFIO call failed for another reason',
   E_ADDON: 'the native addon is missing or does not fit this Node',

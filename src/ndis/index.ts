@@ -9,9 +9,9 @@ export type {
   AdapterLogEntry,
   AdapterOptions,
   InterruptDetail,
-  MessageCounters,
-  TimeCounter,
+  NDIS_PROTOCOL_BINDING_CHARACTERISTICS,
 } from './core.ts';
+export type { MessageCounters, TimeCounter } from './counters.ts';
 export * from './data-path.ts';
 export * from './dpc.ts';
 export * from './driver.ts';

@@ -2,6 +2,7 @@
  * stub
  */
 import type { Adapter } from './adapter.ts';
+import type { NDIS_PROTOCOL_BINDING_CHARACTERISTICS } from './core.ts';
 import type { NDIS_STATUS } from './status.ts';
 import type {
   NDIS_CONTEXT,
@@ -11,23 +12,6 @@ import type {
   NET_BUFFER_LIST,
   Out,
 } from './types.ts';
-
-/** The protocol's handlers; the first two run at DISPATCH_LEVEL. */
-export interface NDIS_PROTOCOL_BINDING_CHARACTERISTICS {
-  ReceiveNetBufferListsHandler: (
-    ProtocolBindingContext: NDIS_CONTEXT,
-    NetBufferLists: NET_BUFFER_LIST,
-    PortNumber: number,
-    NumberOfNetBufferLists: number,
-    ReceiveFlags: number,
-  ) => void;
-  SendNetBufferListsCompleteHandler: (
-    ProtocolBindingContext: NDIS_CONTEXT,
-    NetBufferList: NET_BUFFER_LIST,
-    SendCompleteFlags: number,
-  ) => void;
-  StatusHandlerEx?: ((ProtocolBindingContext: NDIS_CONTEXT, StatusIndication: NDIS_STATUS_INDICATION) => void) | null;
-}
 
 export function NdisOpenAdapterEx(
   _adapter: Adapter,

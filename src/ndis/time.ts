@@ -1,9 +1,15 @@
 /**
- * stub
+ * Sleeping, stalling and timers. Layer: ndis.
+ * Invariants: timer functions run at DISPATCH_LEVEL and are synchronous; a cancelled timer does not fire. Sleep and
+ * stall have no handle and so use the real time; timers use the adapter's clock.
  */
-import type { NDIS_STATUS } from './status.ts';
-import type { NDIS_CONTEXT, NDIS_HANDLE, Out } from './types.ts';
+import type { Timer } from '../platform/index.ts';
+import { type AdapterCore, type ClaimedTimer, coreOrNull, wrongHandle } from './core.ts';
+import { requireIrqlAtMost, restoreIrql, setIrql } from './irql.ts';
+import { type NDIS_STATUS, NDIS_STATUS_INVALID_PARAMETER, NDIS_STATUS_SUCCESS } from './status.ts';
+import { DISPATCH_LEVEL, type NDIS_CONTEXT, type NDIS_HANDLE, type Out, PASSIVE_LEVEL } from './types.ts';
 
+/** [ns-ndis-_ndis_timer_characteristics] */
 export interface NDIS_TIMER_CHARACTERISTICS {
   /** IRQL = DISPATCH_LEVEL. */
   TimerFunction: (
@@ -12,33 +18,122 @@ export interface NDIS_TIMER_CHARACTERISTICS {
     SystemSpecific2: null,
     SystemSpecific3: null,
   ) => void;
+  /** Used when NdisSetTimerObject gives none. */
   FunctionContext: NDIS_CONTEXT;
 }
 
-export function NdisMSleep(_MicrosecondsToSleep: number): Promise<void> {
-  throw new Error('not yet');
+/** Waits at least so many microseconds (rounded up to milliseconds). PASSIVE_LEVEL. [nf-ndis-ndismsleep] */
+export function NdisMSleep(MicrosecondsToSleep: number): Promise<void> {
+  requireIrqlAtMost(PASSIVE_LEVEL, 'NdisMSleep');
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.ceil(MicrosecondsToSleep / 1000));
+  });
 }
-export function NdisStallExecution(_MicrosecondsToStall: number): void {
-  throw new Error('not yet');
+
+/** Busy-waits; at most 50 us by the rule. Any IRQL. [nf-ndis-ndisstallexecution] */
+export function NdisStallExecution(MicrosecondsToStall: number): void {
+  const endMs = performance.now() + MicrosecondsToStall / 1000;
+  while (performance.now() < endMs);
 }
+
+class TimerObject implements ClaimedTimer {
+  readonly core: AdapterCore;
+  readonly #characteristics: NDIS_TIMER_CHARACTERISTICS;
+  #context: NDIS_CONTEXT = null;
+  #periodMs = 0;
+  #timer: Timer | null = null;
+  open = true;
+
+  constructor(core: AdapterCore, characteristics: NDIS_TIMER_CHARACTERISTICS) {
+    this.core = core;
+    this.#characteristics = { ...characteristics };
+    core.timers.add(this);
+  }
+
+  get armed(): boolean {
+    return this.#timer !== null;
+  }
+
+  set(dueMs: number, periodMs: number, context: NDIS_CONTEXT): boolean {
+    const was = this.cancel();
+    this.#context = context ?? this.#characteristics.FunctionContext;
+    this.#periodMs = periodMs;
+    this.#timer = this.core.clock.after(dueMs, this.#due);
+    return was;
+  }
+
+  cancel(): boolean {
+    const was = this.#timer !== null;
+    this.#timer?.cancel();
+    this.#timer = null;
+    return was;
+  }
+
+  release(): void {
+    this.cancel();
+    this.open = false;
+    this.core.timers.delete(this);
+  }
+
+  readonly #due = (): void => {
+    if (this.#timer === null) return;
+    this.#timer = this.#periodMs > 0 ? this.core.clock.every(this.#periodMs, this.#fire) : null;
+    this.#fire();
+  };
+
+  readonly #fire = (): void => {
+    if (this.core.faulted) return;
+    const before = setIrql(DISPATCH_LEVEL);
+    try {
+      this.#characteristics.TimerFunction(null, this.#context, null, null);
+    } catch (error) {
+      this.core.fault('A timer function threw', undefined, error);
+    } finally {
+      restoreIrql(before);
+    }
+  };
+}
+
+function timerOf(handle: NDIS_HANDLE, what: string): TimerObject {
+  const timer = handle as unknown;
+  return timer instanceof TimerObject && timer.open ? timer : wrongHandle(what, 'a handle of NdisAllocateTimerObject');
+}
+
+/** Makes a timer. <= DISPATCH_LEVEL. INVALID_PARAMETER: no miniport handle. [nf-ndis-ndisallocatetimerobject] */
 export function NdisAllocateTimerObject(
-  _NdisHandle: NDIS_HANDLE,
-  _TimerCharacteristics: NDIS_TIMER_CHARACTERISTICS,
-  _TimerObject: Out<NDIS_HANDLE | null>,
+  NdisHandle: NDIS_HANDLE,
+  TimerCharacteristics: NDIS_TIMER_CHARACTERISTICS,
+  TimerObjectHandle: Out<NDIS_HANDLE | null>,
 ): NDIS_STATUS {
-  throw new Error('not yet');
+  requireIrqlAtMost(DISPATCH_LEVEL, 'NdisAllocateTimerObject');
+  const core = coreOrNull(NdisHandle);
+  if (core === null) return NDIS_STATUS_INVALID_PARAMETER;
+  TimerObjectHandle.Value = new TimerObject(core, TimerCharacteristics) as unknown as NDIS_HANDLE;
+  return NDIS_STATUS_SUCCESS;
 }
+
+/**
+ * Starts a timer, or starts it anew. <= DISPATCH_LEVEL. DueTimeMs: milliseconds from now (ours; C has units of 100 ns).
+ * MillisecondsPeriod 0: once. Returns true when it was running. [nf-ndis-ndissettimerobject]
+ */
 export function NdisSetTimerObject(
-  _TimerObject: NDIS_HANDLE,
-  _DueTimeMs: number,
-  _MillisecondsPeriod: number,
-  _FunctionContext: NDIS_CONTEXT,
+  TimerObjectHandle: NDIS_HANDLE,
+  DueTimeMs: number,
+  MillisecondsPeriod: number,
+  FunctionContext: NDIS_CONTEXT,
 ): boolean {
-  throw new Error('not yet');
+  requireIrqlAtMost(DISPATCH_LEVEL, 'NdisSetTimerObject');
+  return timerOf(TimerObjectHandle, 'NdisSetTimerObject').set(DueTimeMs, MillisecondsPeriod, FunctionContext);
 }
-export function NdisCancelTimerObject(_TimerObject: NDIS_HANDLE): boolean {
-  throw new Error('not yet');
+
+/** Stops a timer. <= DISPATCH_LEVEL, a periodic one PASSIVE_LEVEL. Returns true when it was running. [nf-ndis-ndiscanceltimerobject] */
+export function NdisCancelTimerObject(TimerObjectHandle: NDIS_HANDLE): boolean {
+  requireIrqlAtMost(DISPATCH_LEVEL, 'NdisCancelTimerObject');
+  return timerOf(TimerObjectHandle, 'NdisCancelTimerObject').cancel();
 }
-export function NdisFreeTimerObject(_TimerObject: NDIS_HANDLE): void {
-  throw new Error('not yet');
+
+/** Frees a timer; one still running is cancelled. <= DISPATCH_LEVEL. [nf-ndis-ndisfreetimerobject] */
+export function NdisFreeTimerObject(TimerObjectHandle: NDIS_HANDLE): void {
+  requireIrqlAtMost(DISPATCH_LEVEL, 'NdisFreeTimerObject');
+  timerOf(TimerObjectHandle, 'NdisFreeTimerObject').release();
 }
