@@ -77,15 +77,20 @@ export function formatMac(mac: Uint8Array): string {
   return Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
+/** The error for an MTU that is out of range, or no number at all. */
+export function mtuError(given: string): NdisVfioError {
+  return new NdisVfioError('E_MTU', {
+    action: `Cannot use ${JSON.stringify(given)} as the MTU`,
+    cause: `it is not a whole number from ${MTU_MIN} to ${MTU_MAX}`,
+    cure: `Give bytes without the Ethernet header, e.g. --mtu ${MTU_DEFAULT}`,
+  });
+}
+
 /** Checks the numbers of the settings. @throws NdisVfioError E_MTU, E_OPTION. */
 export function checkSettings(settings: AdapterSettings): void {
   const { mtu, messages } = settings;
   if (mtu !== undefined && (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > MTU_MAX)) {
-    throw new NdisVfioError('E_MTU', {
-      action: `Cannot use an MTU of ${mtu}`,
-      cause: `it is not a whole number from ${MTU_MIN} to ${MTU_MAX}`,
-      cure: `Give an MTU from ${MTU_MIN} to ${MTU_MAX} bytes (without the Ethernet header), e.g. --mtu ${MTU_DEFAULT}`,
-    });
+    throw mtuError(String(mtu));
   }
   if (messages !== undefined && (!Number.isInteger(messages) || messages < 1 || messages > 2048)) {
     throw new NdisVfioError('E_OPTION', {

@@ -3,6 +3,7 @@
  * Invariant: a malformed value ends here, with its own code, before any command starts to act.
  */
 import { NdisVfioError } from '../base/errors.ts';
+import { mtuError } from '../daemon/index.ts';
 
 /** A parser for whole numbers of an option. @throws NdisVfioError E_OPTION. */
 export function wholeNumber(what: string, example: string): (text: string) => number {
@@ -18,7 +19,8 @@ export function wholeNumber(what: string, example: string): (text: string) => nu
   };
 }
 
-/** A parser for the MTU: text that is no number is as much out of range as a number that is. */
+/** The MTU; its range is checked where it is used. @throws NdisVfioError E_MTU when it is no number. */
 export function parseMtu(text: string): number {
-  return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!/^\d{1,9}$/.test(text)) throw mtuError(text);
+  return Number(text);
 }

@@ -11,6 +11,7 @@ import { type DaemonOptions, runDaemon, type Stopper } from './daemon.ts';
 import { errorEvent, formatJson, formatText } from './events.ts';
 import { EXIT_STATUS, type ExitStatus } from './exit-status.ts';
 
+export { mtuError } from '../application/open-adapter.ts';
 export { readPackageVersion } from '../application/package.ts';
 export { parsePciAddress } from '../host/index.ts';
 export { describeLink } from './events.ts';
