@@ -20,6 +20,7 @@ const MODULES = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay'
  * @returns {Buffer}
  */
 export function cpio(entries) {
+  /** @type {Uint8Array[]} */
   const parts = [];
   let inode = 1;
   let length = 0;

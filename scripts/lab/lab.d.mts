@@ -3,6 +3,7 @@
  */
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import type { Writable } from 'node:stream';
+import type { Kernel } from './kernel.mjs';
 
 export type NicModel = 'igb' | 'e1000e';
 export type WireName = 'hub' | 'null' | 'tap' | `stream:${string}` | `dgram:${string}`;
@@ -127,11 +128,14 @@ export const DEFAULTS: {
 
 export function bootLimitMs(machine?: { load?: number; cpus?: number; env?: NodeJS.ProcessEnv }): number;
 
-/** Boots a guest; resolves once COMMAND runs in it. The second parameter is for tests of the lab itself. */
-export function bootLab(
-  options: BootOptions,
-  seams?: {
-    spawn?: (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
-    limitMs?: number;
-  },
-): Promise<Guest>;
+/** What tests of the lab put in the place of QEMU and its files. */
+export interface BootSeams {
+  readonly spawn?: (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+  readonly limitMs?: number;
+  readonly qemu?: { readonly path: string; readonly version: readonly [number, number] };
+  readonly kernel?: Kernel;
+  readonly initramfs?: Buffer;
+}
+
+/** Boots a guest; resolves once COMMAND runs in it. */
+export function bootLab(options: BootOptions, seams?: BootSeams): Promise<Guest>;

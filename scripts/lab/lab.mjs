@@ -4,7 +4,7 @@
  * a time limit, stop(), the end of this process) leaves no process, socket, folder or namespace behind.
  */
 import { spawn as spawnProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
@@ -371,6 +371,16 @@ export class Guest {
   }
 }
 
+/** @param {string} path */
+const isSocket = (path) => lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
+
+/**
+ * QEMU runs in a folder of its own, so that paths have to be absolute.
+ * @param {import('./qemu.mjs').Wire} wire
+ * @returns {import('./qemu.mjs').Wire}
+ */
+const absolute = (wire) => (wire.path === undefined ? wire : parseWire(`${wire.kind}:${resolve(wire.path)}`));
+
 /**
  * The environment of COMMAND: a plain one, not the host's, so that runs are alike.
  * @param {Readonly<Record<string, string>>} extra
@@ -399,7 +409,7 @@ function guestEnvironment(extra, node) {
 /**
  * Boots a guest; resolves once COMMAND runs in it.
  * @param {import('./lab.d.mts').BootOptions} options
- * @param {{ spawn?: typeof spawnProcess, limitMs?: number }} [seams] for tests
+ * @param {import('./lab.d.mts').BootSeams} [seams] for tests
  * @returns {Promise<Guest>}
  */
 export async function bootLab(options, seams = {}) {
@@ -407,14 +417,28 @@ export async function bootLab(options, seams = {}) {
   const timeoutSeconds = options.timeoutSeconds ?? DEFAULTS.timeoutSeconds;
   const nics = (options.nics ?? [{ model: 'igb' }, { model: 'igb' }]).map(({ model, wire }) => ({
     model,
-    wire: parseWire(wire ?? 'hub'),
+    wire: absolute(parseWire(wire ?? 'hub')),
   }));
+  const qmpPath = options.qmp === undefined ? undefined : resolve(options.qmp);
+  /** Paths QEMU binds, taking away whatever is there. */
+  const sockets = [
+    ...nics.flatMap(({ wire }) => (wire.kind === 'dgram' ? [wire.path] : [])),
+    ...(qmpPath ? [qmpPath] : []),
+  ];
+  for (const path of sockets) {
+    if (!existsSync(path) || isSocket(path)) continue;
+    throw new LabError('LAB_OPTION', {
+      action: `Cannot make the socket ${path}`,
+      cause: 'there is a file of that name that is no socket',
+      cure: 'Choose another path.',
+    });
+  }
   const node = resolve(options.node ?? process.execPath);
   const cwd = resolve(options.cwd ?? ROOT);
-  const qemu = findQemu();
-  const kernel = findKernel(options.kernel ?? DEFAULTS.kernel);
+  const qemu = seams.qemu ?? findQemu();
+  const kernel = seams.kernel ?? findKernel(options.kernel ?? DEFAULTS.kernel);
   const initramfs = Buffer.concat([
-    baseInitramfs(kernel),
+    seams.initramfs ?? baseInitramfs(kernel),
     runInitramfs({
       argv: options.command ?? ['/bin/bash', '-l'],
       env: guestEnvironment(options.env ?? {}, node),
@@ -465,6 +489,8 @@ export async function bootLab(options, seams = {}) {
     let taps;
     const cleanUp = () => {
       taps?.remove();
+      // Sockets QEMU binds and, killed, does not take away.
+      for (const path of sockets) if (isSocket(path)) rmSync(path, { force: true });
       rmSync(folder, { recursive: true, force: true });
     };
     try {
@@ -484,7 +510,7 @@ export async function bootLab(options, seams = {}) {
         initrd,
         agentSocket,
         qmpSocket,
-        qmp: options.qmp === undefined ? undefined : resolve(options.qmp),
+        qmp: qmpPath,
         qemuVersion: qemu.version,
       });
       const agent = await listenOnce(agentSocket);

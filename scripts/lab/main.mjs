@@ -2,6 +2,7 @@
  * `npm run lab`: one guest, one command, its input, output and exit status. Layer: scripts; options in args.mjs.
  * Invariant: stdout and stderr carry COMMAND's bytes; the lab's own words go to stderr, each line starting "lab:".
  */
+import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { parseLabArgs, USAGE } from './args.mjs';
 import { bootLab, LAB_FAILED, LabError } from './lab.mjs';
@@ -50,17 +51,21 @@ async function main() {
   }
 
   if (shell) {
-    process.stdin.setRawMode(true);
+    // Not setRawMode(): that leaves output processing on, which turns the line feeds of full-screen programs into CR LF.
+    const before = stty('-g');
+    stty('raw', '-echo');
+    process.on('exit', () => stty(before));
     terminal.on('resize', () => guest.resize(terminal.rows, terminal.columns));
   }
   process.stdin.on('error', () => guest.end());
   process.stdin.pipe(guest.stdin);
-  try {
-    const { status, stopped } = await guest.exited;
-    return interrupted && stopped ? 128 + interrupted : status;
-  } finally {
-    if (shell) process.stdin.setRawMode(false);
-  }
+  const { status, stopped } = await guest.exited;
+  return interrupted && stopped ? 128 + interrupted : status;
+}
+
+/** Runs stty on this terminal. @param {string[]} args */
+function stty(...args) {
+  return spawnSync('stty', args, { stdio: ['inherit', 'pipe', 'inherit'], encoding: 'utf8' }).stdout.trim();
 }
 
 main().then(
