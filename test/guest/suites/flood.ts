@@ -1,0 +1,103 @@
+/**
+ * The wire sends as fast as QEMU takes it, for ten seconds: the process above stays alive, the DPC keeps its budget, and
+ * the interrupt stays off until the backlog is worked (NDIS_RECEIVE_THROTTLE_PARAMETERS). Layer: test.
+ * A stream wire drops what finds no descriptor without counting it anywhere, so loss is expected and not asserted.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { FloodResult, Snapshot } from '../cases/edge.ts';
+import { FLAWLESS, PARTNER_MAC } from '../support/echo.ts';
+import { frameChunk, stampFrame } from '../support/wire.ts';
+import type { WiredGuest } from '../support/wired-guest.ts';
+
+const SECONDS = 10;
+const FRAMES_PER_WRITE = 512;
+const BUDGET = 64;
+
+export function floodSuite(guest: () => WiredGuest): void {
+  describe(`a receive flood of ${SECONDS} s`, () => {
+    let result: FloodResult;
+    let offered = 0;
+    /** Of the message that receives, over the flood. */
+    const change = (name: 'isrCalls' | 'dpcRuns' | 'dpcBudgetExhausted' | 'nblsIndicated' | 'wakes'): number =>
+      result.after.messages[result.receiveMessage]![name] - result.before.messages[result.receiveMessage]![name];
+
+    beforeAll(async () => {
+      const { wire } = guest();
+      const { mac } = await guest().open();
+      expect(await guest().echo({ count: 2000 })).toMatchObject(FLAWLESS);
+      const warm = await guest().snapshot();
+      const receiveMessage = warm.messages.findIndex(({ nblsIndicated }) => nblsIndicated > 0);
+      const frame = stampFrame(Uint8Array.from(mac), PARTNER_MAC, 0, 60);
+      const chunk = frameChunk(new Array<Buffer>(FRAMES_PER_WRITE).fill(frame));
+      await guest().edge('startFlood', { seconds: SECONDS, receiveMessage });
+      const until = performance.now() + SECONDS * 1000;
+      const before = wire.framesSent;
+      while (performance.now() < until) {
+        if (!wire.sendFramed(chunk, FRAMES_PER_WRITE)) await wire.drained();
+      }
+      result = await guest().edge<FloodResult>('endFlood');
+      offered = wire.framesSent - before;
+      const { delayMs } = result;
+      const frames = result.after.counts.received - result.before.counts.received;
+      console.log(
+        `  ${guest().chip}: ${offered} offered, ${frames} received (${Math.round(frames / result.seconds)}/s), ` +
+          `event loop p50 ${delayMs.p50.toFixed(1)} p99 ${delayMs.p99.toFixed(1)} max ${delayMs.max.toFixed(1)} ms, ` +
+          `ISR ${change('isrCalls')}, DPC ${change('dpcRuns')}, budget used up ${change('dpcBudgetExhausted')}`,
+      );
+    });
+
+    it('is a flood: more arrives than one DPC may indicate, most of the time', () => {
+      expect(offered).toBeGreaterThan(100_000);
+      expect(change('dpcBudgetExhausted')).toBeGreaterThan(change('dpcRuns') / 2);
+    });
+
+    it('leaves the event loop alive: delay p99 below 50 ms, and timers run', () => {
+      expect(result.delayMs.p99).toBeLessThan(50);
+      // A 10 ms timer under load runs late, but at least at half its rate.
+      expect(result.timerTicks).toBeGreaterThan((SECONDS * 1000) / 10 / 2);
+    });
+
+    it('leaves signals alive: every one of ten a second is handled', () => {
+      expect(result.signalsSent).toBe(SECONDS * 10 - 5);
+      expect(result.signalsSeen).toBe(result.signalsSent);
+    });
+
+    it('never lets a DPC exceed its budget', () => {
+      expect(result.after.messages[result.receiveMessage]!.maxNblsInOneDpc).toBe(BUDGET);
+      expect(result.after.counts.maxNblsInOneDpc).toBe(BUDGET);
+    });
+
+    it('keeps the interrupt off while frames are pending: no ISR and no enabled cause before the repeat', () => {
+      expect(result.pendingDpcs).toBeGreaterThan(100);
+      expect(result.unmaskedWhilePending).toBe(0);
+      expect(result.isrWhilePending).toBe(0);
+    });
+
+    it('counts alike in the protocol, the registers and NDIS: what a DPC handed over is what the NIC received', () => {
+      const { before, after } = result;
+      const frames = after.counts.received - before.counts.received;
+      expect(change('nblsIndicated')).toBe(frames);
+      expect(after.registers.framesReceived).toBeGreaterThanOrEqual(frames);
+      expect(after.statistics.ifHCInUcastPkts - before.statistics.ifHCInUcastPkts).toBe(after.registers.framesReceived);
+    });
+
+    it('is over without traces: once the wire is drained frames come back with none lost', async () => {
+      let last = -1;
+      await expect
+        .poll(
+          async () => {
+            const { counts } = await guest().edge<Snapshot>('snapshot');
+            const still = counts.received === last;
+            last = counts.received;
+            return still;
+          },
+          { timeout: 20_000, interval: 300 },
+        )
+        .toBe(true);
+      await guest().edge('setMode', { mode: 'echo' });
+      const echo = await guest().echo({ count: 500 });
+      expect(echo.notes).toEqual([]);
+      expect(echo).toMatchObject(FLAWLESS);
+    });
+  });
+}
