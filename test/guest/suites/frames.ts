@@ -118,20 +118,24 @@ export function frameSuite(guest: () => WiredGuest): void {
     expect(result).toMatchObject({ ...FLAWLESS, bytesReceived: 200 * 60 });
   });
 
-  it('pads what a protocol sends below 60 bytes, down to a bare header', async () => {
+  it('pads what a protocol sends below 60 bytes, down to a bare header, with zeros and not with old memory', async () => {
     const { wire } = guest();
-    const lengths: number[] = [];
+    const lengths = [14, 15, 46, 59, 60, 61];
+    const frames: Buffer[] = [];
     const previous = wire.onFrame;
-    wire.onFrame = (frame) => lengths.push(frame.length);
+    wire.onFrame = (frame) => frames.push(Buffer.from(frame));
     try {
-      for (const bytes of [14, 15, 46, 59, 60, 61]) {
+      for (const bytes of lengths) {
         expect(await guest().edge<number>('send', { count: 1, bytes })).toBe(1);
       }
-      await expect.poll(() => lengths.length, { timeout: 2000 }).toBe(6);
+      await expect.poll(() => frames.length, { timeout: 2000 }).toBe(lengths.length);
     } finally {
       wire.onFrame = previous;
     }
-    expect(lengths).toEqual([60, 60, 60, 60, 60, 61]);
+    expect(frames.map((frame) => frame.length)).toEqual([60, 60, 60, 60, 60, 61]);
+    // The slots held echoed frames before.
+    const padding = frames.map((frame, index) => frame.subarray(lengths[index]));
+    expect(padding.filter((bytes) => bytes.some((byte) => byte !== 0))).toEqual([]);
   });
 
   it('is Halted with nothing outstanding and nothing to complain about after close, and carries frames when opened again', async () => {
