@@ -5,6 +5,7 @@
  * `abandon` the function is closed, the driver unloaded, and nothing of this adapter runs any more.
  */
 import { NdisVfioError } from '../base/errors.ts';
+import { slotBytesFor } from '../bridge/edge.ts';
 import { builtInMiniport } from '../miniports/index.ts';
 import {
   type Adapter,
@@ -31,10 +32,10 @@ export const MTU_DEFAULT = 1500;
 const ETHERNET_HEADER_BYTES = 14;
 
 /**
- * DMA memory an adapter of ours needs besides its send slots: rings, and 1,024 receive buffers of the frame's size
- * rounded to the next 2 KiB. An estimate for the check up front; the allocation itself reports what it really lacked.
+ * DMA memory of an adapter besides the send slots: the built-in miniports' default of 512 receive buffers, and rings. An
+ * estimate for the check up front; a miniport that allocates more gets the exact error from its allocation.
  */
-const RECEIVE_BUFFERS = 1024;
+const RECEIVE_BUFFERS = 512;
 const RING_BYTES = 64 * 1024;
 
 export interface AdapterSettings {
@@ -101,10 +102,9 @@ export function checkSettings(settings: AdapterSettings): void {
   }
 }
 
-/** Bytes of DMA memory that `sendBytes` of send slots and an adapter with this MTU need. */
+/** Bytes of DMA memory that an adapter with this MTU and `sendBytes` of send slots needs. */
 export function dmaNeedBytes(mtu: number, sendBytes: number): number {
-  const receiveBuffer = Math.ceil((mtu + 18) / 2048) * 2048;
-  return RECEIVE_BUFFERS * receiveBuffer + RING_BYTES + sendBytes;
+  return RECEIVE_BUFFERS * Math.max(2048, slotBytesFor(mtu)) + RING_BYTES + sendBytes;
 }
 
 interface Chosen {
