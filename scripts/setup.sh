@@ -259,8 +259,11 @@ want_modules() {
   missing=1
   say 'node_modules is missing or older than package-lock.json'
   [ "$CHECK" = 0 ] || return 0
-  say 'npm ci ...'
-  npm ci --no-audit --no-fund --loglevel=error </dev/null
+  say 'installing the npm modules that package-lock.json names ...'
+  # Not npm ci: it refuses a lock that leaves out the optional binaries of platforms this never runs on.
+  # --no-save keeps to the locked versions and writes neither package.json nor the lock.
+  npm install --no-save --no-audit --no-fund --loglevel=error </dev/null ||
+    die 'npm install failed (above). Check the network and the npm registry, then run scripts/setup.sh again.'
   touch node_modules/.package-lock.json
 }
 
