@@ -302,17 +302,20 @@ describe('bad input to the command line', () => {
   test("a card whose second function has the kernel's driver is E_GROUP_NOT_VIABLE and names that function", async () => {
     // e1000e announces no ACS, so the kernel puts the functions of one card into one group. Function 0 comes last: its
     // arrival is what makes the slot scan (PCI Express hot plug).
-    const gone = new Promise<void>((resolve) => {
-      session.guest.onQmpEvent(({ event, data }) => {
-        if (event === 'DEVICE_DELETED' && (data as { device?: string }).device === 'nic0') resolve();
-      });
-    });
-    await session.guest.qmp('device_del', { id: 'nic0' });
+    const { gone } = await session.unplug(0);
     await gone;
     const add = (addr: string, id: string, more: object) =>
-      session.guest.qmp('device_add', { driver: 'e1000e', bus: 'port0', addr, id, romfile: '', ...more });
+      session.guest.qmp('device_add', {
+        driver: 'e1000e',
+        bus: 'port0',
+        addr,
+        id,
+        romfile: '',
+        multifunction: true,
+        ...more,
+      });
     await add('0.1', 'second', {});
-    await add('0.0', 'first', { multifunction: true, netdev: session.guest.nics[0]!.netdev });
+    await add('0.0', 'first', { netdev: session.guest.nics[0]!.netdev });
     const other = '0000:01:00.1';
     expect(await session.call('bad-input', 'splitCard', { own: OWN, other })).toEqual([OWN, other]);
     const result = await session.call<BadRunResult & { left: Leftovers }>('bad-input', 'run', { args: up(OWN) });

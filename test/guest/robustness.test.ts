@@ -77,12 +77,7 @@ describe.each(CHIPS)('%s', (chip) => {
   test('device_del under load ends it orderly with status 3; plugged in again, the next start works', async () => {
     await up();
     await call('startLoad');
-    const deleted = new Promise<void>((resolve) => {
-      session.guest.onQmpEvent(({ event, data }) => {
-        if (event === 'DEVICE_DELETED' && (data as { device?: string }).device === 'nic0') resolve();
-      });
-    });
-    await session.guest.qmp('device_del', { id: 'nic0' });
+    const { gone } = await session.unplug(0);
     const { end, left } = await call<RemovalFacts>('awaitEnd', { deadlineMs: 30_000 });
     await call('stopLoad');
     expect(end).toMatchObject({ status: EXIT_REMOVED, signal: null });
@@ -90,9 +85,8 @@ describe.each(CHIPS)('%s', (chip) => {
     expect(end.output).toMatch(/ stopped after /);
     expect(end.output).not.toMatch(/forced/);
     expect(left).toEqual(NOTHING_LEFT);
-    await deleted;
-    const { netdev, mac } = session.guest.nics[0]!;
-    await session.guest.qmp('device_add', { driver: chip, id: 'nic0', bus: 'port0', netdev, mac, romfile: '' });
+    await gone;
+    await session.plug(0);
     expect(await call('awaitAndBind')).toBe('vfio-pci');
     expect((await up()).link.state).toBe('up');
     expect((await down()).status).toBe(0);

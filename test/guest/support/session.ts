@@ -22,6 +22,7 @@ export class GuestSession {
   readonly #listeners = new Map<string, (data: unknown) => void>();
   #nextId = 1;
   #log = '';
+  #over: Error | undefined;
 
   private constructor(guest: Guest) {
     this.guest = guest;
@@ -87,6 +88,7 @@ export class GuestSession {
   }
 
   #fail(error: Error): void {
+    this.#over = error;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
@@ -102,11 +104,36 @@ export class GuestSession {
 
   /** Runs one case in the guest. */
   call<T>(file: string, fn: string, params: unknown = {}): Promise<T> {
+    if (this.#over !== undefined) return Promise.reject(this.#over);
     const request: CaseRequest = { id: this.#nextId++, file, fn, params };
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(request.id, { resolve: resolve as (value: unknown) => void, reject });
       this.guest.write(encode(request));
     });
+  }
+
+  /**
+   * Asks for the NIC back, as its slot's button does. Resolves when the guest has been asked; `gone` resolves when the guest
+   * has let go and QEMU has deleted the device.
+   */
+  async unplug(index: number): Promise<{ gone: Promise<void> }> {
+    const { device } = this.guest.nics[index]!;
+    const gone = new Promise<void>((resolve, reject) => {
+      this.guest.onQmpEvent(({ event, data }) => {
+        if (event === 'DEVICE_DELETED' && (data as { device?: string }).device === device) resolve();
+      });
+      void this.guest.exited.then(() => reject(new Error(`the guest ended before ${device} was deleted`)), reject);
+    });
+    gone.catch(() => {});
+    await this.guest.qmp('device_del', { id: device });
+    return { gone };
+  }
+
+  /** Plugs a NIC into the slot of NIC `index`, whose own one has gone, with that one's MAC and wire. */
+  async plug(index: number): Promise<void> {
+    const { model, device, netdev, mac } = this.guest.nics[index]!;
+    const args = { driver: model, id: device, bus: `port${index}`, netdev, mac, romfile: '' };
+    await this.guest.qmp('device_add', args);
   }
 
   async close(): Promise<void> {

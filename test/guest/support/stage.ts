@@ -197,7 +197,7 @@ export function leftovers(): Leftovers {
   }
   return {
     interfaces: list('/sys/class/net').filter((name) => name !== 'lo'),
-    sockets: list(SOCKET_FOLDER),
+    sockets: list(SOCKET_FOLDER).filter((name) => name.endsWith('.sock')),
     holders,
   };
 }
