@@ -4,8 +4,9 @@
  * transmit descriptors 7.2.10. Where QEMU's model does otherwise a quirk says so.
  * Invariant: a message goes out once for each cause that becomes pending and enabled.
  */
-import { type NicParts, type RingRegisters, SimNic, type TransmitDescriptor } from './nic.ts';
+import { type NicParts, type RingRegisters, RXD, SimNic, type TransmitDescriptor } from './nic.ts';
 import { COMMON as R, E1000E as X } from './offsets.ts';
+import type { FrameError } from './wire.ts';
 
 /** ICR bits (82574 10.2.4.1). */
 export const ICR_82574 = {
@@ -165,6 +166,10 @@ export class SimE1000e extends SimNic {
 
   protected writeBackTransmit(words: Uint32Array): void {
     words[3] = (words[3]! & ~0xf) | 1;
+  }
+
+  protected errorBits(error: FrameError): number {
+    return error === 'crc' ? RXD.CE : error === 'symbol' ? RXD.SE : RXD.RXE;
   }
 
   // ---- interrupts ------------------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ export class SimPciFunction implements PciFunction {
     if (this.#bars.size > 0) held.push(`${this.#bars.size} mapped BAR`);
     if (this.#memory.arenas.length > 0) held.push(`${this.#memory.arenas.length} DMA arenas`);
     if (this.#nic.interrupts.open !== null) held.push(`${this.#nic.interrupts.open.count} vectors`);
-    if (this.#memory.busMaster) held.push('bus mastering');
+    if (this.#memory.busMaster && this.#nic.gone === 'no') held.push('bus mastering');
     return held;
   }
 

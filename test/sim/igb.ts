@@ -4,7 +4,7 @@
  * Where QEMU's model does otherwise a quirk says so.
  * Invariant: a message goes out only for bits newly set in EICR & EIMS, or in ICR & IMS outside of MSI-X mode.
  */
-import { type NicParts, type RingRegisters, SimNic, type TransmitDescriptor } from './nic.ts';
+import { type NicParts, type RingRegisters, RXD, SimNic, type TransmitDescriptor } from './nic.ts';
 import { COMMON as R, IGB as X } from './offsets.ts';
 
 /** ICR bits (82576 8.8.8). */
@@ -220,6 +220,11 @@ export class SimIgb extends SimNic {
     words[1] = 0;
     words[2] = 0;
     words[3] = 1;
+  }
+
+  /** The advanced format has one bit for all MAC errors (82576 7.1.5.2). */
+  protected errorBits(): number {
+    return RXD.RXE;
   }
 
   // ---- interrupts ------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ const RCTL = { EN: 2, SBP: 4, UPE: 8, MPE: 0x10, LPE: 0x20, LBM: 0xc0, MO: 0x300
 const TCTL = { EN: 2, PSP: 8 };
 
 /** Receive descriptor status and error bits, the same in both write-back formats (82574 7.1.5, 82576 7.1.5.2). */
-export const RXD = { DD: 1, EOP: 2, CE: 1 << 24, RXE: 2 ** 31 } as const;
+export const RXD = { DD: 1, EOP: 2, CE: 1 << 24, SE: 1 << 25, RXE: 2 ** 31 } as const;
 
 /** The part shared by both chips. */
 export abstract class SimNic {
@@ -172,6 +172,8 @@ export abstract class SimNic {
   protected abstract parseTransmit(words: Uint32Array): TransmitDescriptor;
   /** Sets DD in the descriptor the chip way. */
   protected abstract writeBackTransmit(words: Uint32Array): void;
+  /** Error bits in the status word of a damaged frame that RCTL.SBP lets through. */
+  protected abstract errorBits(error: FrameError): number;
   protected abstract causeReceive(ring: number, belowThreshold: boolean): void;
   /** `rings` is a bit mask. */
   protected abstract causeTransmit(rings: number, empty: boolean): void;
@@ -737,7 +739,7 @@ export abstract class SimNic {
       const data = arrival.frame.subarray(done, Math.min(arrival.frame.length, done + piece));
       buffer.set(data);
       if (data.length < piece) buffer.fill(0xfc, data.length); // the FCS, when it is not stripped
-      const errors = good ? 0 : arrival.error === 'crc' ? RXD.CE : RXD.RXE;
+      const errors = arrival.error === undefined ? 0 : this.errorBits(arrival.error);
       const status = (RXD.DD | (last ? RXD.EOP : 0) | (last ? errors : 0)) >>> 0;
       this.#posted[ring]!.delete(index);
       r.set(regs.head, (index + 1) % count);
