@@ -6,10 +6,11 @@
 import { NdisVfioError } from '../base/errors.ts';
 import type { Bar, Clock, InterruptKind, PciFunction } from '../platform/index.ts';
 import type { Completion } from './completion.ts';
-import type { MessageCount, MessageCounters } from './counters.ts';
+import type { MessageCounters } from './counters.ts';
 import type { InterruptGrant } from './grant.ts';
 import { Listeners } from './listeners.ts';
 import { type AdapterEvent, type AdapterState, lets, nextState } from './state.ts';
+import { NDIS_STATUS_FAILURE } from './status.ts';
 import {
   type DRIVER_OBJECT,
   MediaConnectStateUnknown,
@@ -21,6 +22,7 @@ import {
   type NDIS_LINK_STATE,
   type NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
   type NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
+  NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
   type NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
   type NDIS_OBJECT_HEADER,
   NDIS_OBJECT_TYPE_DEFAULT,
@@ -224,6 +226,8 @@ export class AdapterCore {
   sendsAllowed = false;
   /** Derived: indications reach the protocols. */
   indicationsAllowed = false;
+  /** Derived: the miniport may be called at all. */
+  callable = false;
   pausing: Completion | null = null;
   restarting: Completion | null = null;
   resetting: Completion | null = null;
@@ -258,8 +262,8 @@ export class AdapterCore {
   nblsIndicationRefused = 0;
   /** NBLs indicated in the running DPC, or since it. */
   dpcIndicated = 0;
-  /** Counters of the message whose DPC runs. */
-  dpcMessage: MessageCount | null = null;
+  /** Clones of NBLs for several receivers, linked through Next. */
+  freeClone: NET_BUFFER_LIST | null = null;
 
   // ---- OIDs and link ------------------------------------------------------------------------------------------------
   oidTail: Promise<unknown> = Promise.resolve();
@@ -305,6 +309,7 @@ export class AdapterCore {
     const alive = !this.faulted && !this.removed;
     this.sendsAllowed = alive && lets(this.#state, 'send');
     this.indicationsAllowed = !this.faulted && lets(this.#state, 'indicate');
+    this.callable = this.#state !== 'Halted' && this.#state !== 'Shutdown';
     this.receivers = this.bindings.filter((one) => (one.packetFilter < 0 ? this.host : one).packetFilter !== 0);
   }
 
@@ -333,6 +338,7 @@ export class AdapterCore {
     this.faulted = true;
     this.refresh();
     this.interrupt?.stop();
+    this.oidCurrent?.completion.complete(NDIS_STATUS_FAILURE);
     queueMicrotask(() => {
       const because = error instanceof Error ? ` (${error.message})` : '';
       this.log({ kind: 'rule', message: `${message}${because}`, ...(bugCheck === undefined ? {} : { bugCheck }) });
@@ -340,6 +346,12 @@ export class AdapterCore {
         process.emitWarning(`${this.pci.address}: ${message}${because}`, 'NdisFault');
       this.faultListeners.emit(fault);
     });
+  }
+
+  /** A device that may master the bus does so from now on; call when it is quiet and about to get memory or vectors. */
+  enableBusMaster(): void {
+    const flags = this.registration === null ? 0 : this.registration.AttributeFlags;
+    if ((flags & NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER) !== 0) this.pci.setBusMaster(true);
   }
 
   /** Forgets which rules were reported; a new initialization reports anew. */

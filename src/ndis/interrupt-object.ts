@@ -365,7 +365,6 @@ export class InterruptObject implements ClaimedInterrupt {
     throttle.MaxNblsToIndicate = core.dpcBudget;
     throttle.MoreNblsPending = 0;
     core.dpcIndicated = 0;
-    core.dpcMessage = counters;
     let result: unknown;
     let thrown: unknown = null;
     let threw = false;
@@ -382,7 +381,6 @@ export class InterruptObject implements ClaimedInterrupt {
       thrown = error;
     } finally {
       restoreIrql(before);
-      core.dpcMessage = null;
     }
     counters.dpcUs.add(core.clock.nowUs() - startUs);
     const indicated = core.dpcIndicated;

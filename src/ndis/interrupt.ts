@@ -89,6 +89,8 @@ export function NdisMRegisterInterruptEx(
     given.MessageInfoTable = table;
   };
   publish();
+  // A message is a memory write, so the device must be bus master to raise one.
+  core.enableBusMaster();
   const shortage = arm(core, grant, interrupt, publish);
   if (shortage === null) return NDIS_STATUS_SUCCESS;
   interrupt.forceRelease();

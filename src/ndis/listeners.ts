@@ -10,9 +10,11 @@ export type Unsubscribe = () => void;
 /** A list of callbacks for one kind of event. */
 export class Listeners<T> {
   #listeners: ((value: T) => void)[] = [];
+  #silent = 0;
 
+  /** Listeners that deal with the event; {@link addSilently} ones do not count. */
   get count(): number {
-    return this.#listeners.length;
+    return this.#listeners.length - this.#silent;
   }
 
   add(listener: (value: T) => void): Unsubscribe {
@@ -20,6 +22,19 @@ export class Listeners<T> {
     this.#listeners = [...this.#listeners, listener];
     return () => {
       this.#listeners = this.#listeners.filter((one) => one !== listener);
+    };
+  }
+
+  /** NDIS's own interest in an event. */
+  addSilently(listener: (value: T) => void): Unsubscribe {
+    const unsubscribe = this.add(listener);
+    let subscribed = true;
+    this.#silent++;
+    return () => {
+      if (!subscribed) return;
+      subscribed = false;
+      this.#silent--;
+      unsubscribe();
     };
   }
 

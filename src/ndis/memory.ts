@@ -96,6 +96,8 @@ export function NdisMRegisterScatterGatherDma(
   }
   const dma = new SgDma(core, DmaDescription.ProcessSGListHandler, arena, slotBytes);
   core.dma = dma;
+  // The miniport has quieted the device by now, so what an earlier owner left running cannot write into new memory.
+  core.enableBusMaster();
   DmaDescription.ScatterGatherListSize = SG_LIST_BYTES;
   NdisMiniportDmaHandle.Value = dma as unknown as NDIS_HANDLE;
   return NDIS_STATUS_SUCCESS;
@@ -251,7 +253,7 @@ function fill(dma: SgDma, list: SgList, first: MDL, bytes: number): NDIS_STATUS 
       giveSlotBack(dma, list);
       return NDIS_STATUS_FAILURE;
     }
-    const length = mdl.ByteCount < left ? mdl.ByteCount : left;
+    const length = Math.min(mdl.ByteCount, left);
     if (length === 0) continue;
     let address = mdl.PhysicalAddress;
     if (address === 0) {
