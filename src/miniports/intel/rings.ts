@@ -36,6 +36,8 @@ const NDIS_PROTOCOL_ID_DEFAULT = 0;
 /** Our tag for pools, "IntV". */
 const POOL_TAG = 0x56746e49;
 const PAD_BYTES = 128;
+/** Room for headers a protocol stack keeps free in front of a frame: a list starts where the MDL does. */
+const BACKFILL_BYTES = 256;
 
 /** Registers how to undo one step; undone in reverse order. */
 export type Undo = (step: () => void) => void;
@@ -83,7 +85,7 @@ export function buildRings(
   const description: NDIS_SG_DMA_DESCRIPTION = {
     Header: { Type: NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION, Revision: NDIS_SG_DMA_DESCRIPTION_REVISION_1, Size: 40 },
     Flags: NDIS_SG_DMA_64_BIT_ADDRESS,
-    MaximumPhysicalMapping: longest,
+    MaximumPhysicalMapping: longest + BACKFILL_BYTES,
     ProcessSGListHandler: (_pDO, _Reserved, pSGL, Context) => (Context as TransmitRing).acceptList(pSGL),
     SharedMemAllocateCompleteHandler: null,
     ScatterGatherListSize: 0,
