@@ -26,7 +26,7 @@ describe.each(['igb', 'e1000e'] as const)('openNic on %s', (chip) => {
     for (let i = 0; i < 400 && !nic.link.up; i++) await world.sim.advance(25);
   });
   afterEach(async () => {
-    await world.sim.run(nic.close());
+    await world.sim.run(nic.close()).finally(world.restore);
     expect(world.sim.pci.closed).toBe(true);
     expect(world.sim.pci.held).toEqual([]);
     expect(world.sim.clock.softwareTimers).toBe(0);

@@ -3,6 +3,7 @@
  */
 import type { Machine } from '../../../src/application/machine.ts';
 import { NdisVfioError } from '../../../src/base/errors.ts';
+import { redirectSleep } from '../../sim/clock.ts';
 import { type Chip, createSim, type Sim, SimTap } from '../../sim/index.ts';
 
 export interface SimMachine {
@@ -12,6 +13,8 @@ export interface SimMachine {
   tap: SimTap | undefined;
   /** Fault: opening the TAP fails. */
   tapFails: boolean;
+  /** Gives real time back to the process. */
+  restore(): void;
 }
 
 export function createSimMachine(chip: Chip): SimMachine {
@@ -20,6 +23,7 @@ export function createSimMachine(chip: Chip): SimMachine {
     sim,
     tap: undefined,
     tapFails: false,
+    restore: redirectSleep(sim.clock),
     machine: {
       clock: sim.clock,
       findFunction: () => ({ address: sim.pci.address, ids: sim.pci.ids }),

@@ -35,7 +35,7 @@ function recordingUp(seen: unknown[]): CommandSpec[] {
 
 describe('command line', () => {
   it.each([
-    ['up', "missing required argument 'BDF'", 'ndis-vfio up --help'],
+    ['up --tap t', "missing required argument 'BDF'", 'ndis-vfio up --help'],
     ['up 0000:01:00.0', "required option '--tap <NAME>' not specified", 'ndis-vfio up --help'],
     ['up 0000:01:00.0 --tap', "option '--tap <NAME>' argument missing", 'ndis-vfio up --help'],
     ['up 0000:01:00.0 --tap t --jsn', '(did you mean --json?)', 'ndis-vfio up --help'],

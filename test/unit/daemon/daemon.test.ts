@@ -62,6 +62,7 @@ describe.each(['igb', 'e1000e'] as const)('daemon on %s', (chip) => {
   });
   afterEach(() => {
     stopper.abandon();
+    world.restore();
     rmSync(folder, { recursive: true, force: true });
   });
 
