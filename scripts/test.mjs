@@ -31,7 +31,7 @@ const STEPS = [
   { name: 'types', command: bin('tsc'), args: ['-p', 'tsconfig.json'] },
   vitest('unit'),
   vitest('native'),
-  { name: 'heap', command: node, args: ['--expose-gc', 'dist/test/bench/heap.js'] },
+  { name: 'heap', command: node, args: ['dist/test/bench/heap.js'] },
   vitest('guest'),
 ];
 

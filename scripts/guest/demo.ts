@@ -127,7 +127,9 @@ function table(head: readonly string[], rows: readonly (readonly (string | numbe
 
 async function main(): Promise<void> {
   headline('Two NICs on one wire');
-  const [partner] = await Promise.all([kernelPartner(PARTNER, 'partner', `${THERE}/24`), bindVfio(NIC)]);
+  // vfio-pci first: the kernel's driver, once loaded, takes every NIC that has no driver.
+  await bindVfio(NIC);
+  const partner = await kernelPartner(PARTNER, 'partner', `${THERE}/24`);
   line(`${PARTNER} is ${partner.device} of the kernel's own driver, in a namespace, ${THERE}`);
   line(`${NIC} is bound to vfio-pci`);
 
