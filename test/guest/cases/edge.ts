@@ -5,6 +5,7 @@
  * test's own, and of the clear-on-read counters only such as the miniports leave alone (TPR, TPT, TOR, TOT).
  */
 import { spawn } from 'node:child_process';
+import { existsSync, readlinkSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { bindVfio, sleep, until } from '../../../scripts/guest/tools.ts';
 import { linuxMachine } from '../../../src/application/linux-machine.ts';
@@ -239,10 +240,17 @@ function withoutMask(vectors: InterruptVectors): InterruptVectors {
   };
 }
 
+/** The script takes a second under emulation; the binding stays. */
+export async function bindOnce(bdf: string): Promise<void> {
+  const driver = `/sys/bus/pci/devices/${bdf}/driver`;
+  if (existsSync(driver) && readlinkSync(driver).endsWith('/vfio-pci')) return;
+  await bindVfio(bdf);
+}
+
 /** Opens and starts the adapter and waits for the link. Ends the one that was open before. */
 export async function open(params: OpenParams): Promise<OpenResult> {
   await close();
-  await bindVfio(params.bdf);
+  await bindOnce(params.bdf);
   const mtu = params.mtu ?? 1500;
   const slotBytes = Math.ceil((mtu + 18) / 1024) * 1024;
   const machine = params.withoutTable ? machineWithoutTable() : linuxMachine;
@@ -402,6 +410,12 @@ export function setMode(params: { mode: 'echo' | 'sink' }): void {
   current().mode = params.mode;
 }
 
+/** Waits until `count` frames have been received since the adapter was opened. */
+export async function waitReceived(params: { count: number }): Promise<void> {
+  const { counts } = current();
+  await until(`${params.count} frames`, () => counts.received >= params.count, 5000, 1);
+}
+
 /** Sends frames of its own: `bytes` each, filled with the number of the frame. Resolves when all have completed. */
 export async function send(params: { count: number; bytes: number }): Promise<number> {
   const self = current();
@@ -433,7 +447,7 @@ export async function send(params: { count: number; bytes: number }): Promise<nu
 /** Waits until no message has been signalled for `quietMs`: throttle timers and autonegotiation have run out. */
 export async function waitQuiet(params: { quietMs?: number } = {}): Promise<void> {
   const self = current();
-  const quietMs = params.quietMs ?? 40;
+  const quietMs = params.quietMs ?? 80;
   const sum = (): number =>
     (self.opened.adapter.interrupt?.messages ?? []).reduce(
       (total, message) => total + message.wakes + message.isrCalls + message.dpcRuns,

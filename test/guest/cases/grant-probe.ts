@@ -2,7 +2,6 @@
  * The smallest miniport there is: it registers its interrupt, keeps what NDIS wrote into its characteristics, and carries
  * no frame. So the host sees what a miniport sees of each kind of grant. Layer: test (runs in the guest).
  */
-import { bindVfio } from '../../../scripts/guest/tools.ts';
 import { linuxMachine } from '../../../src/application/linux-machine.ts';
 import { openAdapter } from '../../../src/application/open-adapter.ts';
 import {
@@ -30,6 +29,7 @@ import {
   out,
 } from '../../../src/ndis/index.ts';
 import type { InterruptKind } from '../../../src/platform/index.ts';
+import { bindOnce } from './edge.ts';
 
 export interface GrantResult {
   readonly registerStatus: number;
@@ -127,7 +127,7 @@ export async function probe(params: {
   interrupts: InterruptKind;
   messages?: number;
 }): Promise<GrantResult> {
-  await bindVfio(params.bdf);
+  await bindOnce(params.bdf);
   const seen: Seen = { status: NDIS_STATUS_FAILURE, characteristics: null };
   const { interrupts, messages } = params;
   const opened = await openAdapter(
