@@ -28,7 +28,7 @@ esac
 
 started=$SECONDS
 missing=0
-say() { printf 'setup: %s\n' "$*"; }
+say() { printf 'setup: %3d s  %s\n' "$((SECONDS - started))" "$*"; }
 die() {
   printf 'setup: %s\n' "$@" >&2
   exit 1
@@ -305,4 +305,4 @@ fi
 node scripts/lab/prepare.mjs
 if [ -e binding.gyp ]; then node scripts/build-native.mjs; else say 'no binding.gyp yet: the addon is not built'; fi
 if [ -n "$(find src test -name '*.ts' -print -quit 2>/dev/null)" ]; then npm run --silent build:ts; fi
-say "ready ($((SECONDS - started)) s)"
+say ready
