@@ -119,6 +119,8 @@ export class IntelAdapter implements OidTarget {
   /** Watchdog's memory of the previous check. */
   #lastProgress: number[] = [];
   #stuck: boolean[] = [];
+  /** TDH when the ring was first seen standing still. */
+  #lastHead: number[] = [];
   #lastRuns: Uint32Array = new Uint32Array(0);
 
   constructor(handle: NDIS_HANDLE, device: IntelDevice) {
@@ -224,6 +226,7 @@ export class IntelAdapter implements OidTarget {
     this.#rings = rings;
     this.#lastProgress = rings.transmit.map(() => 0);
     this.#stuck = rings.transmit.map(() => false);
+    this.#lastHead = rings.transmit.map(() => 0);
     this.#service = new InterruptService({
       hw: this.#hw,
       device: this.device,
@@ -576,12 +579,14 @@ export class IntelAdapter implements OidTarget {
         this.#stuck[index] = false;
         continue;
       }
-      if (!this.#stuck[index]) {
+      // A slow device (reports come every 16 frames at most) still moves its head.
+      const head = this.#hw.readAt(this.device.transmitHead, ring.queue);
+      if (!this.#stuck[index] || head !== this.#lastHead[index]) {
         this.#stuck[index] = true;
+        this.#lastHead[index] = head;
         continue;
       }
       this.#stuck[index] = false;
-      const head = this.#hw.readAt(this.device.transmitHead, ring.queue);
       const tail = this.#hw.readAt(this.device.transmitTail, ring.queue);
       NdisWriteErrorLogEntry(
         this.#handle,
@@ -626,6 +631,8 @@ export class IntelAdapter implements OidTarget {
     });
     this.#service.enabled = false;
     this.#service.disarmAll();
+    // The reset clears the device's counters.
+    this.#sampleStatistics();
     try {
       // The caller may be at DISPATCH_LEVEL; from the next microtask on it is PASSIVE_LEVEL and sleeping is allowed.
       await Promise.resolve();

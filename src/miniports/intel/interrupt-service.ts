@@ -194,9 +194,14 @@ export class InterruptService {
     return false;
   }
 
-  /** Queues a message's DPC without an interrupt. Any IRQL. */
+  /**
+   * Queues a message's DPC without an interrupt. Masked first, so that the DPC arms it again: with a lost message of the
+   * 82574 EIAC has taken its IMS bit as well, and nothing else would set it. Any IRQL.
+   */
   queueDpc(message: number): void {
-    if (this.interrupt !== null && this.enabled) NdisMQueueDpc(this.interrupt, message, 1, null);
+    if (this.interrupt === null || !this.enabled) return;
+    this.#disarm(message);
+    NdisMQueueDpc(this.interrupt, message, 1, null);
   }
 
   /** MiniportDisableMessageInterrupt: the table entry's mask; without a table the device's own. DIRQL. */
