@@ -134,3 +134,17 @@ export class SimClock implements Clock {
       });
   }
 }
+
+/**
+ * Sends setTimeout through the simulated clock until the returned function is called. NdisMSleep has no handle, so it
+ * uses real time; in a simulation its waits must be simulated time too.
+ */
+export function redirectSleep(clock: SimClock): () => void {
+  const real = globalThis.setTimeout;
+  const fake = (callback: (...values: unknown[]) => void, delayMs = 0, ...values: unknown[]): Timer =>
+    clock.after(delayMs, () => callback(...values));
+  globalThis.setTimeout = fake as unknown as typeof globalThis.setTimeout;
+  return () => {
+    globalThis.setTimeout = real;
+  };
+}

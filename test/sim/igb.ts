@@ -135,7 +135,8 @@ export class SimIgb extends SimNic {
     r.define('EIAC', X.EIAC, 'rw', {
       write: (value) => {
         // QEMU ignores the write before GPIE's MSI-X mode and afterwards only adds bits.
-        if (!msix()) r.violate('EIAC written before GPIE.Multiple_MSIX', `0x${value.toString(16)}`);
+        if (value === 0) r.set(X.EIAC, this.quirks.autoMask ? 0 : r.get(X.EIAC));
+        else if (!msix()) r.violate('EIAC written before GPIE.Multiple_MSIX', `0x${value.toString(16)}`);
         else r.set(X.EIAC, (this.quirks.autoMask ? 0 : r.get(X.EIAC)) | (value & MSIX_BITS));
       },
     });

@@ -17,7 +17,7 @@ import { Random } from './random.ts';
 import { TurnQueue } from './turns.ts';
 import { SimWire, type WireTester } from './wire.ts';
 
-export { SimClock } from './clock.ts';
+export { redirectSleep, SimClock } from './clock.ts';
 export { ICR_82574, SimE1000e } from './e1000e.ts';
 export { SimPciFunction } from './function.ts';
 export { ICR_82576, SimIgb } from './igb.ts';
