@@ -193,7 +193,8 @@ async function maskEveryVector(station: Station, name: string, bar: Bar): Promis
     const masked = counters.isrCalls - before;
     const pending = station.adapter.tableEntryPending(message);
     check(NdisDiagnosticEnableMessageInterrupt(detail.handle, message) === NDIS_STATUS_SUCCESS, 'enable');
-    await sleep(20);
+    await until(`message ${message}: an ISR after unmask`, 3000, () => counters.isrCalls > before);
+    await sleep(50);
     facts.push(`${message}: masked ${masked}, pending ${pending}, after ${counters.isrCalls - before}`);
     check(masked === 0, `message ${message}: ${masked} ISRs while masked`);
     check(pending, `message ${message}: no pending bit`);

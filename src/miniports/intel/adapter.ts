@@ -122,6 +122,8 @@ export class IntelAdapter implements OidTarget {
   /** TDH when the ring was first seen standing still. */
   #lastHead: number[] = [];
   #lastRuns: Uint32Array = new Uint32Array(0);
+  /** Messages with work waiting at the last check. */
+  #waited: Uint8Array = new Uint8Array(0);
 
   constructor(handle: NDIS_HANDLE, device: IntelDevice) {
     this.#handle = handle;
@@ -304,6 +306,7 @@ export class IntelAdapter implements OidTarget {
     service.interrupt = registered;
     service.usePlan(planInterrupts(mode, messages, queues, queues));
     this.#lastRuns = new Uint32Array(service.runs.length);
+    this.#waited = new Uint8Array(service.runs.length);
     return NDIS_STATUS_SUCCESS;
   }
 
@@ -551,18 +554,23 @@ export class IntelAdapter implements OidTarget {
     return this.#findTransmitHang();
   }
 
-  /** Work in memory and no DPC since the last check: an interrupt was lost. Never seen is good; unnoticed is not. */
+  /**
+   * Work that waits in memory, waited at the last check already, and no DPC ran in between: an interrupt was lost. Two
+   * checks, because an event loop that was held up runs its timers before it reads the eventfds.
+   */
   #recoverLostInterrupts(): void {
     const service = this.#service;
     const plan = service.plan!;
     for (let message = 0; message < service.runs.length; message++) {
       const idle = this.#lastRuns[message] === service.runs[message];
       this.#lastRuns[message] = service.runs[message]!;
-      if (!idle || service.isDiagnosed(message)) continue;
       const waits =
-        this.#rings.receive.some((ring) => plan.receiveMessage[ring.queue] === message && ring.hasWork()) ||
-        this.#rings.transmit.some((ring) => plan.transmitMessage[ring.queue] === message && ring.hasWork());
-      if (!waits) continue;
+        !service.isDiagnosed(message) &&
+        (this.#rings.receive.some((ring) => plan.receiveMessage[ring.queue] === message && ring.hasWork()) ||
+          this.#rings.transmit.some((ring) => plan.transmitMessage[ring.queue] === message && ring.hasWork()));
+      const waited = this.#waited[message] === 1;
+      this.#waited[message] = waits ? 1 : 0;
+      if (!idle || !waits || !waited) continue;
       this.#lostInterrupts++;
       NdisWriteErrorLogEntry(this.#handle, EVENT_LOST_INTERRUPT, message, this.#lostInterrupts);
       service.queueDpc(message);

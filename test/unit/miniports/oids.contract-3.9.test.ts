@@ -28,12 +28,12 @@ class Target implements OidTarget {
   receiveBuffers = 512;
   transmitBuffers = 512;
   permanentAddress = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
-  currentAddress = this.permanentAddress;
+  currentAddress: Uint8Array = this.permanentAddress;
   description = 'Chip';
   moderation = true;
   packetFilter = 0;
   lookahead = 1500;
-  list = new Uint8Array(0);
+  list: Uint8Array = new Uint8Array(0);
   setPacketFilter(filter: number): void {
     this.packetFilter = filter;
   }
