@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { NativeBar, NativeContainer, NativeDevice } from '../../src/host/addon.ts';
 import { readMsixCapability } from '../../src/host/config-space.ts';
-import { loadAddon, openPciFunction, parsePciAddress, readPciFunction } from '../../src/host/index.ts';
+import { loadAddon, openPciFunction, openTap, parsePciAddress, readPciFunction } from '../../src/host/index.ts';
 
 const addon = loadAddon();
 const self = fileURLToPath(import.meta.url);
@@ -286,13 +286,18 @@ async function main(): Promise<void> {
     }),
   );
 
-  await fact('a register access costs', () =>
+  await fact('a register access is timed', () =>
     withDevice(({ bar }) => {
-      const rounds = 20_000;
-      for (let i = 0; i < rounds; i += 1) bar.read32(STATUS);
-      const start = performance.now();
-      for (let i = 0; i < rounds; i += 1) bar.read32(STATUS);
-      return `${(((performance.now() - start) / rounds) * 1e6).toFixed(0)} ns a read`;
+      const nsPerCall = (rounds: number, call: () => void) => {
+        const start = performance.now();
+        for (let i = 0; i < rounds; i += 1) call();
+        return (((performance.now() - start) / rounds) * 1e6).toFixed(0);
+      };
+      const parts = new Uint32Array(2);
+      nsPerCall(200_000, () => bar.read32(STATUS)); // warm: the first run of a hot loop is slow under emulation
+      nsPerCall(100_000, () => addon.readClock(parts));
+      const read = nsPerCall(100_000, () => bar.read32(STATUS));
+      return `read32 ${read} ns, readClock ${nsPerCall(100_000, () => addon.readClock(parts))} ns`;
     }),
   );
 
@@ -527,6 +532,31 @@ async function main(): Promise<void> {
     }),
   );
 
+  await fact('a buffer that was transferred away outlives its arena without harm', async () =>
+    withDevice(async ({ container }) => {
+      const arena = container.allocateDma(8192);
+      new Uint8Array(arena.buffer)[0] = 7;
+      let moved: ArrayBuffer | undefined;
+      let how = 'refused by Node';
+      try {
+        const { transfer } = arena.buffer as ArrayBuffer & { transfer?: () => ArrayBuffer };
+        moved =
+          transfer === undefined
+            ? structuredClone(arena.buffer, { transfer: [arena.buffer] })
+            : transfer.call(arena.buffer);
+        how = transfer === undefined ? 'structuredClone' : 'ArrayBuffer.prototype.transfer';
+      } catch {
+        // Node marks external buffers as not transferable; nothing moved.
+      }
+      arena.close();
+      same(container.mappingCount, 0, 'mappingCount');
+      if (moved !== undefined) same(new Uint8Array(moved)[0], 7, 'the moved buffer');
+      await sleep(10);
+      if (moved !== undefined) new Uint8Array(moved).fill(1);
+      return how;
+    }),
+  );
+
   await fact('the reset of VFIO is done or reported as unsupported', () =>
     withDevice(({ device }) => {
       const start = performance.now();
@@ -584,6 +614,12 @@ async function main(): Promise<void> {
       setCommandBit(device, 2, true);
     }),
   );
+
+  await fact('a SIGBUS that is not ours still ends the process', () => {
+    const run = spawnSync(process.execPath, [self, bdf, '--child=sigbus'], { encoding: 'utf8', timeout: 30_000 });
+    same([run.signal, run.stdout.trim()], ['SIGBUS', 'mapped'], 'the child');
+    return withDevice(({ bar }) => assert(bar.read32(STATUS) !== 0xffff_ffff, 'STATUS')); // and its device is free
+  });
 
   await fact('opened and closed 20 times: no descriptor, mapping or handle stays', async () => {
     const start = performance.now();
@@ -667,6 +703,38 @@ async function main(): Promise<void> {
     same(openFds(), startFds, 'descriptors');
   });
 
+  await fact('the host layer creates a TAP and refuses a name that is taken', () => {
+    execFileSync('modprobe', ['tun']);
+    const tap = openTap('guesttap0', { mtu: 9000, mac: Uint8Array.of(2, 1, 2, 3, 4, 5) });
+    try {
+      same([tap.name, tap.mtu, [...tap.mac]], ['guesttap0', 9000, [2, 1, 2, 3, 4, 5]], 'the TAP');
+      same(
+        codeOf(() => openTap('guesttap0')),
+        'E_TAP_NAME',
+        'the same name',
+      );
+      same(
+        codeOf(() => openTap('guesttap1', { mtu: 10 })),
+        'E_MTU',
+        'a small MTU',
+      );
+      same(existsSync('/sys/class/net/guesttap1'), false, 'left behind');
+      same(readFileSync('/sys/class/net/guesttap0/carrier', 'utf8').trim(), '0', 'carrier');
+      tap.setCarrier(true);
+      same(readFileSync('/sys/class/net/guesttap0/carrier', 'utf8').trim(), '1', 'carrier');
+    } finally {
+      tap.close();
+    }
+    const child = runChild('tap', ['setpriv', '--bounding-set', '-net_admin', '--']);
+    same(child.split(' ')[0], 'E_TAP_PERMISSION', 'without CAP_NET_ADMIN');
+  });
+
+  await fact('a process without access to the node is told who owns it', () => {
+    const child = runChild('busy', ['setpriv', '--reuid=65534', '--clear-groups', '--']);
+    same(child.split(' ')[0], 'E_PERMISSION', 'as nobody');
+    return child;
+  });
+
   await fact('a second process is told who has the device', () => {
     const nic = openPciFunction(bdf);
     try {
@@ -727,6 +795,16 @@ function child(what: string): void {
   if (what === 'busy') {
     const { code, message } = attempt(() => openPciFunction(bdf));
     console.log(`${code} ${message}`);
+    return;
+  }
+  if (what === 'tap') {
+    console.log(attempt(() => openTap('guesttap2')).code);
+    return;
+  }
+  if (what === 'sigbus') {
+    open(); // installs the guard
+    writeFileSync(1, 'mapped\n');
+    process.kill(process.pid, 'SIGBUS');
     return;
   }
   const ahead = attempt(() => openPciFunction(bdf, { dmaBytes: 4 << 20 }));
