@@ -203,6 +203,11 @@ const LATE: readonly BadInput[] = [
   },
 ];
 
+/** Rows with a sentence as their name: vitest cuts `$name` placeholders short. */
+function named(rows: readonly BadInput[]): [name: string, row: BadInput, index: number][] {
+  return rows.map((row, index) => [`${row.what} is ${row.code} with exit status ${row.status}`, row, index]);
+}
+
 const NOTHING_LEFT: Leftovers = { interfaces: [], sockets: [], holders: [] };
 const ONLY_THE_DUMMY: Leftovers = { interfaces: [TAKEN], sockets: [], holders: [] };
 
@@ -252,12 +257,12 @@ describe('bad input to the command line', () => {
       });
     });
 
-    test.each(EARLY.map((row, index) => ({ ...row, index })))('$what: $code, exit status $status', (row) => {
-      expectError(results.early[row.index]!, row);
+    test.each(named(EARLY))('%s', (_name, row, index) => {
+      expectError(results.early[index]!, row);
     });
 
-    test.each(LATE.map((row, index) => ({ ...row, index })))('$what: $code, exit status $status', (row) => {
-      expectError(results.late[row.index]!, row);
+    test.each(named(LATE))('%s', (_name, row, index) => {
+      expectError(results.late[index]!, row);
     });
 
     test('none of them left an interface, a socket or an open device', () => {

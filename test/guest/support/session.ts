@@ -44,6 +44,8 @@ export class GuestSession {
     let early = '';
     const guest = await bootLab({
       nics: options.nics,
+      // The working tree does not change while a guest runs, and a start of Node reads it twice as fast this way.
+      cache: 'loose',
       ...(options.kernel ? { kernel: options.kernel } : {}),
       ...(options.iommu === undefined ? {} : { iommu: options.iommu }),
       ...(options.dump ? { dump: options.dump } : {}),
