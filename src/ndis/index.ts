@@ -15,6 +15,7 @@ export type { MessageCounters, TimeCounter } from './counters.ts';
 export * from './data-path.ts';
 export * from './dpc.ts';
 export * from './driver.ts';
+export * from './ethernet-attributes.ts';
 export * from './interrupt.ts';
 export * from './io.ts';
 export { KeGetCurrentIrql } from './irql.ts';
