@@ -56,6 +56,8 @@ describe('the system clock', () => {
     const start = systemClock.nowUs();
     await systemClock.sleep(40);
     expect(systemClock.nowUs() - start).toBeGreaterThanOrEqual(39_000); // Node rounds timers to whole milliseconds
+    const repeats = () => calls.filter((call) => call === 'every').length;
+    for (let round = 0; round < 200 && repeats() < 4; round += 1) await systemClock.sleep(10); // a busy machine is late
     every.cancel();
     every.cancel();
     const count = calls.length;
@@ -63,7 +65,7 @@ describe('the system clock', () => {
     expect(calls).toHaveLength(count);
     expect(calls).toContain('after');
     expect(calls).not.toContain('cancelled');
-    expect(calls.filter((call) => call === 'every').length).toBeGreaterThan(3);
+    expect(repeats()).toBeGreaterThanOrEqual(4);
   });
 });
 
