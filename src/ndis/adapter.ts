@@ -386,8 +386,8 @@ export class Adapter {
       core.fault('MiniportCancelOidRequest threw', undefined, error);
     }
     if ((await this.#within(OID_LIMIT_MS, core.oidTail)) !== TIMED_OUT) return;
-    core.fault('An OID request was not completed before the halt', BUG_CHECK_WATCHDOG);
     current.completion.complete(NDIS_STATUS_REQUEST_ABORTED);
+    core.fault('An OID request was not completed before the halt', BUG_CHECK_WATCHDOG);
   }
 
   /**

@@ -144,8 +144,8 @@ async function serve(core: AdapterCore, holder: FilterHolder, request: NDIS_OID_
 async function callMiniport(core: AdapterCore, request: NDIS_OID_REQUEST): Promise<NDIS_STATUS> {
   if (core.removed) return NDIS_STATUS_NOT_ACCEPTED;
   if (core.halting) return NDIS_STATUS_REQUEST_ABORTED;
-  if (core.faulted) return NDIS_STATUS_FAILURE;
   if (!lets(core.state, 'oid')) return NDIS_STATUS_NOT_ACCEPTED;
+  if (core.faulted) return NDIS_STATUS_FAILURE;
   const completion = new Completion();
   core.oidCurrent = { request, completion, ticks: 0 };
   let status: NDIS_STATUS;
