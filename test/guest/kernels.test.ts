@@ -31,7 +31,7 @@ describe.each(['6.1', '6.12'] as const)('on kernel %s', (kernel) => {
       await session.call('traffic', 'setStage', { own: bdf, other });
       const { state, link, interrupts } = await call<StatusResult>('up');
       expect({ state, link }).toEqual({ state: 'Running', link: { state: 'up', speedMbps: 1000, duplex: 'full' } });
-      expect(interrupts.kind).toBe('msix');
+      expect(interrupts.kind).toBe('MSI-X');
       expect(interrupts.messages.length).toBeGreaterThanOrEqual(2);
     });
 

@@ -31,14 +31,20 @@ describe.each(CHIPS)('%s bridged to a TAP, the kernel driver on the other end of
   afterAll(() => session?.close());
 
   describe('with MSI-X', () => {
+    let started: StatusResult;
     beforeAll(async () => {
-      const { interrupts, state, link, mac } = await up();
+      started = await up();
+    });
+
+    test('it runs with the link up, several messages and the MAC of the card', () => {
+      const { interrupts, state, link, mac } = started;
       expect({ kind: interrupts.kind, state, link: link.state, mac }).toEqual({
-        kind: 'msix',
+        kind: 'MSI-X',
         state: 'Running',
         link: 'up',
         mac: '52:54:00:12:34:56',
       });
+      expect(interrupts.messages.length).toBeGreaterThanOrEqual(2);
     });
 
     test.each([
@@ -104,7 +110,7 @@ describe.each(CHIPS)('%s bridged to a TAP, the kernel driver on the other end of
 
   test('one MSI message carries 200 pings without loss', async () => {
     const { interrupts } = await up({ extra: ['--interrupts', 'msi'] });
-    expect(interrupts.kind).toBe('msi');
+    expect(interrupts.kind).toBe('MSI');
     expect(interrupts.messages).toHaveLength(1);
     expect(await pinged({ count: 200, bytes: 56 })).toMatchObject({ received: 200, duplicates: 0 });
     expect((await down()).status).toBe(0);
@@ -112,7 +118,7 @@ describe.each(CHIPS)('%s bridged to a TAP, the kernel driver on the other end of
 
   test('the interrupt line carries 200 pings without loss', async () => {
     const { interrupts } = await up({ extra: ['--interrupts', 'line'] });
-    expect(interrupts.kind).toBe('line');
+    expect(interrupts.kind).toBe('INTx');
     expect(await pinged({ count: 200, bytes: 56 })).toMatchObject({ received: 200, duplicates: 0 });
     const { interrupts: after } = await session.call<StatusResult>('traffic', 'status', { bdf: OWN });
     expect(after.messages[0]!.isrCalls).toBeGreaterThan(0);

@@ -99,7 +99,8 @@ export async function setScene({ own, other, folder, takenName }: Scene): Promis
   chmodSync(`${folder}/unreadable.mjs`, 0);
   writeFileSync(`${folder}/broken.mjs`, 'export const = 1;\n');
   mkdirSync(`${folder}/a-folder.mjs`);
-  await Promise.all([bindVfio(own), kernelPartner(other, 'partner', '10.77.0.2/24')]);
+  await bindVfio(own);
+  await kernelPartner(other, 'partner', '10.77.0.2/24');
   await must('ip', ['link', 'add', takenName, 'type', 'dummy']);
   return basename(readlinkSync(`/sys/bus/pci/devices/${other}/driver`));
 }

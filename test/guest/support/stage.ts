@@ -38,9 +38,10 @@ let theLoad: Background | undefined;
 /** Binds `own` to vfio-pci and gives `other` to the kernel's driver in a namespace. */
 export async function setStage(own: string, other: string): Promise<{ device: string; mac: string }> {
   await thePartner?.stop();
-  const [partner] = await Promise.all([kernelPartner(other, 'partner', `${THERE}/${PREFIX_LENGTH}`), bindVfio(own)]);
-  thePartner = partner;
-  return { device: partner.device, mac: partner.mac };
+  // Ours first: loading the kernel's driver hands it every function that is not spoken for.
+  await bindVfio(own);
+  thePartner = await kernelPartner(other, 'partner', `${THERE}/${PREFIX_LENGTH}`);
+  return { device: thePartner.device, mac: thePartner.mac };
 }
 
 export function partner(): Partner {
@@ -61,6 +62,8 @@ export async function startDaemon(
   extra: readonly string[] = [],
   { linkUp = true, mtu = 1500 }: { linkUp?: boolean; mtu?: number } = {},
 ): Promise<Background> {
+  // Left by a test that failed half-way: it must not fail the next one too.
+  if (daemons.has(bdf)) await stopDaemon(bdf, 'SIGKILL');
   const mtuArgs = mtu === 1500 ? [] : ['--mtu', String(mtu)];
   const running = background(process.execPath, [CLI, 'up', bdf, '--tap', TAP, ...mtuArgs, ...extra]);
   daemons.set(bdf, running);
