@@ -78,8 +78,9 @@ std::uint64_t Bar::CheckedOffset(napi_value argument, const char* step) const {
   RequireOpen();
   double offset = 0;
   if (napi_get_value_double(env(), argument, &offset) != napi_ok) ThrowCode(env(), kArgument, step, "not a number");
-  const auto at = static_cast<std::uint64_t>(offset >= 0 ? offset : 0);
-  if (!(offset >= 0 && offset + sizeof(Word) <= static_cast<double>(length_)) || static_cast<double>(at) != offset) {
+  const bool inside = offset >= 0 && offset + sizeof(Word) <= static_cast<double>(length_);
+  const std::uint64_t at = inside ? static_cast<std::uint64_t>(offset) : 0;
+  if (!inside || static_cast<double>(at) != offset) {
     ThrowCode(env(), kRange, step, "outside of the BAR's " + std::to_string(length_) + " bytes");
   }
   if (at % sizeof(Word) != 0) ThrowCode(env(), kRange, step, "not a multiple of " + std::to_string(sizeof(Word)));

@@ -30,6 +30,10 @@ export interface NativeIrqInfo {
   readonly count: number;
 }
 
+/**
+ * Offsets outside of the BAR or not a multiple of the width: RangeError with code ERR_RANGE; so is a write into the
+ * MSI-X table, which belongs to the kernel. Values are taken modulo 2^32. One access is one bus cycle of that width.
+ */
 export interface NativeBar {
   readonly lengthBytes: number;
   read32(offset: number): number;
@@ -96,22 +100,31 @@ export interface NativeDevice {
 }
 
 export interface NativeGroup {
-  /** VFIO_GROUP_FLAGS_VIABLE. */
+  /** VFIO_GROUP_FLAGS_VIABLE; always true, as openGroup throws ERR_VFIO for a group that is not. */
   readonly viable: boolean;
   openDevice(address: string): NativeDevice;
   close(): void;
 }
 
+/** Closing it closes everything below in the safe order: bus master, interrupts, DMA, mappings, device, group. */
 export interface NativeContainer {
   /** Opens /dev/vfio/N, checks that it is viable and attaches it; the first group also sets the type1v2 IOMMU. */
   openGroup(group: number): NativeGroup;
-  /** Allocates and maps; picks a free IOVA below 4 GiB from the IOMMU's valid ranges. */
+  /**
+   * Allocates and maps; picks a free IOVA from 1 MiB to 4 GiB in the IOMMU's valid ranges and leaves an unmapped page
+   * behind it, so that a device that runs past the end faults.
+   */
   allocateDma(lengthBytes: number): NativeDmaArena;
   /** Number of live mappings. */
   readonly mappingCount: number;
   close(): void;
 }
 
+/**
+ * Pairs are [offset, lengthBytes] into `memory`, all checked before a byte moves (ERR_RANGE). A frame longer than its
+ * capacity is cut by the kernel. EIO, EINVAL and EMSGSIZE on write count as taken and as a write error; EAGAIN and
+ * ENOBUFS stop the batch. After the interface was deleted both throw EBADFD.
+ */
 export interface NativeTap {
   readonly name: string;
   readBatch(memory: Uint8Array, pairs: Uint32Array, count: number): number;
