@@ -78,7 +78,7 @@ qemu_major() {
 APT_STATE=$LAB/apt
 apt_options() {
   printf '%s\n' -o "Dir::Etc::sourceparts=$APT_STATE/sources.list.d" -o "Dir::State::lists=$APT_STATE/lists" \
-    -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=" -o APT::Sandbox::User=root \
+    -o "Dir::Cache::pkgcache=$APT_STATE/pkgcache.bin" -o "Dir::Cache::srcpkgcache=$APT_STATE/srcpkgcache.bin" -o APT::Sandbox::User=root \
     -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Acquire::Languages=none -o Dpkg::Use-Pty=0 -q
 }
 
@@ -196,17 +196,18 @@ want_packages() {
 
 # ---------------------------------------------------------------------------------------------- kernels
 
-# Newest signed package of a series ("6.1", "6.12") that the archives hold.
+# Newest signed package of a series ("6.1", "6.12") that the archives hold. Two calls of apt-cache, however many there are.
 kernel_package() {
   local series=${1//./\\.} name version best='' best_version=''
-  while read -r name; do
-    version=$(apt_cache policy "$name" | sed -n 's/^ *Candidate: //p')
-    [ -n "$version" ] && [ "$version" != '(none)' ] || continue
+  local -a names
+  mapfile -t names < <(apt_cache pkgnames "linux-image-$1" | grep -E "^linux-image-$series\.[0-9.]+[-+][0-9a-z+~.]*-?amd64$" | grep -vE 'unsigned|cloud|rt-')
+  [ "${#names[@]}" -gt 0 ] || return 0
+  while read -r name version; do
     if [ -z "$best" ] || dpkg --compare-versions "$version" gt "$best_version"; then
       best=$name
       best_version=$version
     fi
-  done < <(apt_cache pkgnames "linux-image-$1" | grep -E "^linux-image-$series\.[0-9.]+[-+][0-9a-z+~.]*-?amd64$" | grep -vE 'unsigned|cloud|rt-')
+  done < <(apt_cache policy "${names[@]}" | awk '/^[^ ]/ { sub(/:$/, ""); name = $0 } /^ *Candidate:/ && $2 != "(none)" { print name, $2 }')
   echo "$best"
 }
 
