@@ -13,6 +13,7 @@ import {
   NdisDiagnosticEnableInterrupt,
   NdisDiagnosticEnableMessageInterrupt,
 } from '../../../src/ndis/index.ts';
+import { E1000E } from '../../sim/index.ts';
 import { CASES, numbered, numbersOf, PEER, type Rig, range, startRig } from './rig.ts';
 
 async function traffic(rig: Rig, base: number): Promise<void> {
@@ -197,6 +198,25 @@ describe.each(CASES)('%s by %s', (chip, profile) => {
     expect(numbersOf(rig.take())).toEqual(range(200));
     expect(numbersOf(rig.sim.peer.take())).toEqual(range(200));
     expect(rig.outstanding).toBe(0);
+    await rig.stop();
+    rig.clean();
+  });
+});
+
+describe.each(['datasheet', 'qemu'] as const)('82574 by %s', (profile) => {
+  test.each([
+    ['RXO', 1 << 6],
+    ['MDAC', 1 << 9],
+    ['SRPD', 1 << 16],
+    ['ACK', 1 << 17],
+    ['MNG', 1 << 18],
+  ])('the cause %s, which nobody enabled, costs one interrupt at most and no storm (10.2.4.1)', async (_, cause) => {
+    const rig = await startRig('e1000e', { profile });
+    const counts = await isrsDuring(rig, () => rig.sim.nic.write32(E1000E.ICS, cause));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(1);
+    const link = await isrsDuring(rig, () => rig.sim.wire.setCarrier(false));
+    expect(link[2]).toBe(1);
+    expect(rig.adapter.linkState.MediaConnectState).toBe(2);
     await rig.stop();
     rig.clean();
   });

@@ -177,4 +177,18 @@ describe.each(CASES)('%s by %s', (chip, profile) => {
     await rig.stop();
     rig.clean();
   });
+
+  test('a frame that came during the DPC is taken at once even if its message is lost on arming', async () => {
+    const rig = await startRig(chip, { profile });
+    rig.onBatch = () => {
+      if (rig.batches.length > 1) return;
+      rig.sim.peer.send(numbered(rig.sim.mac, 2, 64));
+      rig.sim.nic.interrupts.lose(0, 1);
+    };
+    rig.sim.peer.send(numbered(rig.sim.mac, 1, 64));
+    await rig.sim.settle();
+    expect(numbersOf(rig.take())).toEqual([1, 2]);
+    await rig.stop();
+    rig.clean();
+  });
 });
