@@ -41,7 +41,14 @@ try {
   process.exit(1);
 }
 const nodedir = headersBesideNode();
-const options = ['configure', 'build', '--silent', '--jobs', '2', ...(nodedir === undefined ? [] : [`--nodedir=${nodedir}`])];
+const options = [
+  'configure',
+  'build',
+  '--silent',
+  '--jobs',
+  '2',
+  ...(nodedir === undefined ? [] : [`--nodedir=${nodedir}`]),
+];
 const verbose = process.argv.includes('--verbose');
 const run = spawnSync(process.execPath, [nodeGyp, ...options], {
   cwd: root,
