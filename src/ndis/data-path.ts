@@ -268,6 +268,20 @@ export function sendDown(binding: Binding, chain: NET_BUFFER_LIST, port: number,
   }
 }
 
+/** NDIS's own: asks the miniport to give up what it has queued under an id. No match is no error. */
+export function cancelSends(core: AdapterCore, cancelId: unknown): void {
+  if (!core.callable || core.faulted) return;
+  const before = setIrql(DISPATCH_LEVEL);
+  try {
+    const handler = core.driver.characteristics.CancelSendHandler;
+    handler(core.context, cancelId);
+  } catch (error) {
+    core.fault('MiniportCancelSend threw', undefined, error);
+  } finally {
+    restoreIrql(before);
+  }
+}
+
 /** Contract 2.5, 2.9: PAUSED around a pause, NOT_ACCEPTED once the device is gone. */
 function rejection(core: AdapterCore): NDIS_STATUS {
   if (core.removed) return NDIS_STATUS_NOT_ACCEPTED;

@@ -6,7 +6,7 @@
  */
 import type { DmaArena } from '../platform/index.ts';
 import { type AdapterCore, type ClaimedDma, coreOf, coreOrNull, headerFits, wrongHandle } from './core.ts';
-import { requireIrqlAtMost, restoreIrql, setIrql } from './irql.ts';
+import { callAtIrql, requireIrqlAtMost, restoreIrql, setIrql } from './irql.ts';
 import { NetBuffer, SgElement, SgList } from './net-buffer-list.ts';
 import {
   type NDIS_STATUS,
@@ -14,12 +14,14 @@ import {
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_INVALID_PARAMETER,
   NDIS_STATUS_NOT_SUPPORTED,
+  NDIS_STATUS_PENDING,
   NDIS_STATUS_RESOURCES,
   NDIS_STATUS_SUCCESS,
 } from './status.ts';
 import {
   DISPATCH_LEVEL,
   type MDL,
+  type MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE,
   type MINIPORT_PROCESS_SG_LIST,
   type NDIS_CONTEXT,
   type NDIS_HANDLE,
@@ -43,6 +45,7 @@ const BUG_CHECK_SHARED_MEMORY_FREED_TWICE = 0x03;
 class SgDma implements ClaimedDma {
   readonly core: AdapterCore;
   readonly process: MINIPORT_PROCESS_SG_LIST;
+  readonly allocated: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null;
   readonly arena: DmaArena;
   readonly bytes: Uint8Array;
   readonly slotBytes: number;
@@ -50,9 +53,10 @@ class SgDma implements ClaimedDma {
   freeCount = MAP_REGISTERS;
   open = true;
 
-  constructor(core: AdapterCore, process: MINIPORT_PROCESS_SG_LIST, arena: DmaArena, slotBytes: number) {
+  constructor(core: AdapterCore, description: NDIS_SG_DMA_DESCRIPTION, arena: DmaArena, slotBytes: number) {
     this.core = core;
-    this.process = process;
+    this.process = description.ProcessSGListHandler;
+    this.allocated = description.SharedMemAllocateCompleteHandler;
     this.arena = arena;
     this.bytes = arena.bytes;
     this.slotBytes = slotBytes;
@@ -94,7 +98,7 @@ export function NdisMRegisterScatterGatherDma(
     core.log({ kind: 'info', message: `No memory for map registers: ${String(error)}` });
     return NDIS_STATUS_RESOURCES;
   }
-  const dma = new SgDma(core, DmaDescription.ProcessSGListHandler, arena, slotBytes);
+  const dma = new SgDma(core, DmaDescription, arena, slotBytes);
   core.dma = dma;
   // The miniport has quieted the device by now, so what an earlier owner left running cannot write into new memory.
   core.enableBusMaster();
@@ -147,24 +151,65 @@ export function NdisMAllocateSharedMemory(
     core.logRule('DMA', 'NdisMAllocateSharedMemory is for MiniportInitializeEx, after NdisMRegisterScatterGatherDma');
     return;
   }
-  if (!(Length > 0)) return;
+  VirtualAddress.Value = allocate(core, Length, PhysicalAddress);
+}
+
+/** Takes a block of DMA memory for the miniport and records it; null when there is none. */
+function allocate(core: AdapterCore, length: number, physicalAddress: Out<number>): Uint8Array | null {
+  if (!(length > 0)) return null;
   let arena: DmaArena;
   try {
-    arena = core.pci.allocateDma(Length);
+    arena = core.pci.allocateDma(length);
   } catch (error) {
-    core.log({ kind: 'info', message: `No shared memory of ${Length} bytes: ${String(error)}` });
-    return;
+    core.log({ kind: 'info', message: `No shared memory of ${length} bytes: ${String(error)}` });
+    return null;
   }
-  const virtualAddress = arena.bytes.length === Length ? arena.bytes : arena.bytes.subarray(0, Length);
+  const virtualAddress = arena.bytes.length === length ? arena.bytes : arena.bytes.subarray(0, length);
   core.sharedMemory.set(arena.bytes.buffer, {
     virtualAddress,
     byteOffset: arena.bytes.byteOffset,
     iova: arena.iova,
-    lengthBytes: Length,
+    lengthBytes: length,
     free: () => arena.free(),
   });
-  VirtualAddress.Value = virtualAddress;
-  PhysicalAddress.Value = arena.iova;
+  physicalAddress.Value = arena.iova;
+  return virtualAddress;
+}
+
+/**
+ * Shared memory outside MiniportInitializeEx. <= DISPATCH_LEVEL. PENDING: MiniportSharedMemoryAllocateComplete follows in
+ * a later turn of the event loop, at PASSIVE_LEVEL; MiniportHaltEx must have waited for it. FAILURE: no such handler.
+ * [nf-ndis-ndismallocatesharedmemoryasyncex]
+ */
+export function NdisMAllocateSharedMemoryAsyncEx(
+  NdisMiniportDmaHandle: NDIS_HANDLE,
+  Length: number,
+  _Cached: boolean,
+  Context: NDIS_CONTEXT,
+): NDIS_STATUS {
+  requireIrqlAtMost(DISPATCH_LEVEL, 'NdisMAllocateSharedMemoryAsyncEx');
+  const dma = dmaOf(NdisMiniportDmaHandle, 'NdisMAllocateSharedMemoryAsyncEx');
+  const { core, allocated } = dma;
+  if (!allocated || !(Length > 0)) return NDIS_STATUS_FAILURE;
+  setImmediate(() => {
+    if (!core.callable) return;
+    const physicalAddress: Out<number> = { Value: 0 };
+    // A registration that ended meanwhile owns no memory any more.
+    const virtualAddress = dma.open ? allocate(core, Length, physicalAddress) : null;
+    try {
+      callAtIrql(PASSIVE_LEVEL, () => allocated(core.context, virtualAddress, physicalAddress.Value, Length, Context));
+    } catch (error) {
+      core.fault('MiniportSharedMemoryAllocateComplete threw', undefined, error);
+    }
+  });
+  return NDIS_STATUS_PENDING;
+}
+
+/** What DMA addresses must be a multiple of, for the bus: 1, as PCI Express has no such rule. [nf-ndis-ndismgetdmaalignment] */
+export function NdisMGetDmaAlignment(MiniportAdapterHandle: NDIS_HANDLE): number {
+  requireIrqlAtMost(PASSIVE_LEVEL, 'NdisMGetDmaAlignment');
+  coreOf(MiniportAdapterHandle, 'NdisMGetDmaAlignment');
+  return 1;
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import type { Adapter } from './adapter.ts';
 import { type AdapterCore, Binding, type NDIS_PROTOCOL_BINDING_CHARACTERISTICS, wrongHandle } from './core.ts';
-import { giveBack, sendDown } from './data-path.ts';
+import { cancelSends, giveBack, sendDown } from './data-path.ts';
 import { KeGetCurrentIrql, requireIrqlAtMost } from './irql.ts';
 import { resendPacketFilter, submitOid } from './oid.ts';
 import {
@@ -83,6 +83,15 @@ export function NdisSendNetBufferLists(
   }
   if (KeGetCurrentIrql() > DISPATCH_LEVEL) requireIrqlAtMost(DISPATCH_LEVEL, 'NdisSendNetBufferLists');
   sendDown(binding, NetBufferLists, PortNumber, SendFlags);
+}
+
+/**
+ * Cancels queued sends whose NetBufferListCancelId is `CancelId`; they come back with NDIS_STATUS_SEND_ABORTED, the ones
+ * the hardware has already complete as usual. [nf-ndis-ndiscancelsendnetbufferlists]
+ */
+export function NdisCancelSendNetBufferLists(NdisBindingHandle: NDIS_HANDLE, CancelId: unknown): void {
+  requireIrqlAtMost(DISPATCH_LEVEL, 'NdisCancelSendNetBufferLists');
+  cancelSends(bindingOf(NdisBindingHandle, 'NdisCancelSendNetBufferLists').core, CancelId);
 }
 
 /**

@@ -302,12 +302,24 @@ export type MINIPORT_PROCESS_SG_LIST = (
   Context: NDIS_CONTEXT,
 ) => void;
 
+/**
+ * [nc-ndis-miniport_allocate_shared_mem_complete] IRQL = PASSIVE_LEVEL. VirtualAddress null: the allocation failed.
+ * Answers NdisMAllocateSharedMemoryAsyncEx.
+ */
+export type MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE = (
+  MiniportAdapterContext: NDIS_CONTEXT,
+  VirtualAddress: Uint8Array | null,
+  PhysicalAddress: NDIS_PHYSICAL_ADDRESS,
+  Length: number,
+  Context: NDIS_CONTEXT,
+) => void;
+
 export interface NDIS_SG_DMA_DESCRIPTION {
   Header: NDIS_OBJECT_HEADER;
   Flags: number;
   MaximumPhysicalMapping: number;
   ProcessSGListHandler: MINIPORT_PROCESS_SG_LIST;
-  SharedMemAllocateCompleteHandler: ((...args: never[]) => void) | null;
+  SharedMemAllocateCompleteHandler: MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE | null;
   /** Out. */
   ScatterGatherListSize: number;
 }

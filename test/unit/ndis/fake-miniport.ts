@@ -91,6 +91,8 @@ export class TestMiniport {
   memory: Uint8Array = new Uint8Array(0);
   memoryAddress = 0;
   sgLists: SCATTER_GATHER_LIST[] = [];
+  /** What MiniportSharedMemoryAllocateComplete was called with. */
+  allocations: { memory: Uint8Array | null; address: number; length: number; context: unknown }[] = [];
   pool: NDIS_HANDLE | null = null;
   /** Receive NBLs the miniport owns. */
   free: NET_BUFFER_LIST[] = [];
@@ -141,7 +143,9 @@ export class TestMiniport {
       ProcessSGListHandler: (_pdo, _netBuffer, list) => {
         this.sgLists.push(list);
       },
-      SharedMemAllocateCompleteHandler: null,
+      SharedMemAllocateCompleteHandler: (_context, memory, address, length, context) => {
+        this.allocations.push({ memory, address, length, context });
+      },
       ScatterGatherListSize: 0,
     };
   }

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import {
   type NDIS_HANDLE,
+  NDIS_STATUS_PENDING,
   NDIS_STATUS_SUCCESS,
   NdisMAllocateSharedMemory,
+  NdisMAllocateSharedMemoryAsyncEx,
   NdisMFreeSharedMemory,
   out,
 } from '../../../src/ndis/index.ts';
 import { bench, initialized } from './fake-miniport.ts';
-import { microtasks } from './fake-pci.ts';
+import { microtasks, turn } from './fake-pci.ts';
 
 function allocate(handle: NDIS_HANDLE, length: number) {
   const va = out<Uint8Array | null>(new Uint8Array(1));
@@ -60,6 +62,33 @@ describe('NdisMAllocateSharedMemory', () => {
     made.pci.armed.fire(0);
     await microtasks();
     expect(made.faults[0]).toMatchObject({ bugCheck: 0x01 });
+  });
+});
+
+describe('NdisMAllocateSharedMemoryAsyncEx', () => {
+  it('answers in a later turn with memory that is freed like any other', async () => {
+    const { miniport, pci, adapter, log } = await initialized();
+    expect(NdisMAllocateSharedMemoryAsyncEx(miniport.dma, 4096, false, 'mine')).toBe(NDIS_STATUS_PENDING);
+    expect(miniport.allocations).toEqual([]);
+    await turn();
+    const [got] = miniport.allocations;
+    expect(got).toMatchObject({ address: pci.arenas.at(-1)?.iova, length: 4096, context: 'mine' });
+    NdisMFreeSharedMemory(miniport.handle, 4096, false, got?.memory as Uint8Array, got?.address as number);
+    await adapter.halt();
+    expect(log).toEqual([]);
+  });
+
+  it('answers with null when there is no memory, and allocates nothing after halt', async () => {
+    const { miniport, pci, adapter } = await initialized({}, { dmaLimit: 1e6 });
+    NdisMAllocateSharedMemoryAsyncEx(miniport.dma, 2e6, false, null);
+    await turn();
+    expect(miniport.allocations).toEqual([{ memory: null, address: 0, length: 2e6, context: null }]);
+    NdisMAllocateSharedMemoryAsyncEx(miniport.dma, 4096, false, null);
+    const arenas = pci.arenas.length;
+    const halting = adapter.halt();
+    await turn();
+    await halting;
+    expect(pci.arenas.length).toBe(arenas);
   });
 });
 

@@ -4,7 +4,9 @@ import {
   KeGetCurrentIrql,
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_INVALID_LENGTH,
+  NDIS_STATUS_SEND_ABORTED,
   NDIS_STATUS_SUCCESS,
+  NdisCancelSendNetBufferLists,
   NdisCloseAdapterEx,
   NdisMSendNetBufferListsComplete,
   NdisSendNetBufferLists,
@@ -144,5 +146,28 @@ describe('NdisMSendNetBufferListsComplete', () => {
     await microtasks();
     expect(made.faults[0]?.error).toMatchObject({ message: 'broken send' });
     expect(protocol.completed.map((nbl) => nbl.Status)).toEqual([NDIS_STATUS_FAILURE]);
+  });
+
+  it('completes cancelled sends with SEND_ABORTED after MiniportCancelSend got the protocol’s id', async () => {
+    const made = await running({
+      handlers: {
+        CancelSendHandler: (_context, cancelId) => {
+          const matching = made.miniport.sends.filter(
+            (nbl) => nbl.NetBufferListInfo.NetBufferListCancelId === cancelId,
+          );
+          if (matching.length > 0) complete(made.miniport, matching, NDIS_STATUS_SEND_ABORTED);
+        },
+      },
+    });
+    const pool = made.adapter.allocateSendPool({ frames: 2, frameBytes: 64 });
+    const protocol = bind(made.adapter);
+    const chain = chainOf(pool, 2);
+    (chain.Next as NET_BUFFER_LIST).NetBufferListInfo.NetBufferListCancelId = 'this one';
+    NdisSendNetBufferLists(protocol.handle, chain, 0, 0);
+    NdisCancelSendNetBufferLists(protocol.handle, 'no such id');
+    expect(protocol.completed).toEqual([]);
+    NdisCancelSendNetBufferLists(protocol.handle, 'this one');
+    expect(protocol.completed.map((nbl) => nbl.Status)).toEqual([NDIS_STATUS_SEND_ABORTED]);
+    expect(made.adapter.sendsOutstanding).toBe(1);
   });
 });
