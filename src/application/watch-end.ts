@@ -26,7 +26,7 @@ export function watchEnd(opened: OpenedAdapter, callback: (reason: EndReason) =>
   };
   const { adapter, pci } = opened;
   adapter.onRemovalRequest(() => end(() => ({ kind: 'removal' })));
-  adapter.onFault((fault) => end(() => judgeFault(pci, fault)));
+  adapter.onFault((fault) => end(() => judgeFault(opened, fault)));
   adapter.onDeviceError(() =>
     end(() => ({
       kind: 'fault',
@@ -66,11 +66,14 @@ export function isGone(pci: PciFunction): boolean {
   return id.every((byte) => byte === 0xff) || id.every((byte) => byte === 0);
 }
 
-function judgeFault(pci: PciFunction, fault: AdapterFault): EndReason {
+function judgeFault({ adapter, pci }: OpenedAdapter, fault: AdapterFault): EndReason {
   if (fault.error instanceof NdisVfioError && fault.error.code === 'E_DEVICE_GONE') {
     return { kind: 'gone', error: fault.error };
   }
-  if (isGone(pci)) return { kind: 'gone', error: deviceGoneError(pci.address, fault.error) };
+  // NdisMRemoveMiniport ("the device is unrecoverable") is the fault that finds the adapter Halted already; configuration
+  // space may still answer then, e.g. when only memory decoding is off.
+  if (adapter.state === 'Halted' || isGone(pci))
+    return { kind: 'gone', error: deviceGoneError(pci.address, fault.error) };
   return {
     kind: 'fault',
     error: new NdisVfioError(

@@ -40,8 +40,14 @@ export async function runProgram(
       return EXIT_STATUS.usage;
     }
     output.err(formatError(error, args.includes('--debug')));
-    return error instanceof NdisVfioError && USAGE_CODES.has(error.code) ? EXIT_STATUS.usage : EXIT_STATUS.failure;
+    return exitStatusOf(error);
   }
+}
+
+function exitStatusOf(error: unknown): number {
+  if (!(error instanceof NdisVfioError)) return EXIT_STATUS.failure;
+  if (error.code === 'E_DEVICE_GONE') return EXIT_STATUS.gone;
+  return USAGE_CODES.has(error.code) ? EXIT_STATUS.usage : EXIT_STATUS.failure;
 }
 
 /** An error as the user sees it, with line feed. */

@@ -144,7 +144,7 @@ class Daemon implements Stopper {
     await startAdapter(opened, options.promiscuous ?? false);
     bridge.start(adapter.linkState);
     this.reportLink(adapter.linkState);
-    this.startMs = performance.now();
+    this.startMs = Math.round(performance.now());
     emit({ event: 'running', tap: tap.name, mac: formatMac(adapter.macAddress), mtu, startMs: this.startMs });
   }
 
@@ -185,7 +185,7 @@ class Daemon implements Stopper {
       const counters = bridge?.counters();
       this.emit({
         event: 'stopped',
-        elapsedMs: performance.now() - startedMs,
+        elapsedMs: Math.round(performance.now() - startedMs),
         sent: counters?.toNic.frames ?? 0,
         completed: counters?.toNic.completed ?? 0,
         received: counters?.toTap.frames ?? 0,
@@ -275,7 +275,7 @@ class Daemon implements Stopper {
       tapName: tap.name,
       version: this.options.version,
       startMs: this.startMs,
-      uptimeMs: performance.now() - this.startedMs,
+      uptimeMs: Math.round(performance.now() - this.startedMs),
       resets: this.resets,
     });
   }

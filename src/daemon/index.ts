@@ -26,7 +26,7 @@ export interface UpOptions extends Omit<DaemonOptions, 'socketPath' | 'version'>
 /**
  * Runs a NIC in this process until a signal, the kernel or the device ends it.
  * @returns the exit status of the process
- * @throws NdisVfioError when it cannot start
+ * @throws NdisVfioError when it cannot start, or when the device or the miniport failed; everything is closed then
  */
 export async function up(options: UpOptions): Promise<ExitStatus> {
   const emit = (event: Parameters<typeof formatText>[1]): void => {
@@ -61,8 +61,8 @@ export async function up(options: UpOptions): Promise<ExitStatus> {
       case 'removal':
         return EXIT_STATUS.removed;
       case 'gone':
-        return EXIT_STATUS.gone;
       case 'fault':
+        throw end.error;
       case 'forced':
         return EXIT_STATUS.failure;
     }

@@ -97,6 +97,21 @@ describe('command line', () => {
     ]);
   });
 
+  it('ends with a status of its own when the device has gone', async () => {
+    const gone: CommandSpec = {
+      ...COMMANDS[0]!,
+      path: ['gone'],
+      arguments: [],
+      options: [],
+      run: async () => {
+        throw new NdisVfioError('E_DEVICE_GONE', { action: 'a', cause: 'device gone', cure: 'c' });
+      },
+    };
+    const { status, err } = await run('gone', [gone]);
+    expect(status).toBe(EXIT_STATUS.gone);
+    expect(err).toBe('ndis-vfio: E_DEVICE_GONE: a: device gone.\n  c\n');
+  });
+
   it('shows every command in the help, and examples and options in each command’s own', async () => {
     const { status, out } = await run('--help');
     expect(status).toBe(0);
