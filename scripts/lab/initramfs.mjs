@@ -95,30 +95,37 @@ export function moduleOrder(dep, builtin, wanted) {
   return order;
 }
 
-/** The agent, compiled once per content of its source. */
-function agent() {
-  const source = join(GUEST, 'agent.c');
-  const target = join(CACHE, `agent-${createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16)}`);
-  if (existsSync(target)) return readFileSync(target);
+/**
+ * A program of one C file, compiled once per content of its source.
+ * @param {string} source
+ * @returns {string} path of the program
+ */
+function compiled(source) {
+  const name = basename(source, '.c');
+  const target = join(CACHE, `${name}-${createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16)}`);
+  if (existsSync(target)) return target;
   mkdirSync(CACHE, { recursive: true });
   const part = `${target}.${process.pid}`;
-  const { status, stderr, error } = spawnSync(
-    'cc',
-    ['-O2', '-static', '-Wall', '-Wextra', '-Werror', '-o', part, source],
-    {
-      encoding: 'utf8',
-    },
-  );
+  const args = ['-O2', '-static', '-Wall', '-Wextra', '-Werror', '-o', part, source];
+  const { status, stderr, error } = spawnSync('cc', args, { encoding: 'utf8' });
   if (status !== 0) {
     throw new LabError('LAB_COMPILER', {
-      action: 'Cannot build the agent of the lab guest',
+      action: `Cannot build the ${name} program of the lab`,
       cause: error ? 'there is no C compiler (cc)' : 'the C compiler failed',
       cure: 'Run: apt-get install build-essential',
       detail: stderr ?? '',
     });
   }
   renameSync(part, target);
-  return readFileSync(target);
+  return target;
+}
+
+/**
+ * Frequency of this machine's time-stamp counter, which is the guest's too, in kHz. Measured anew for every boot: it takes
+ * 40 ms, and a machine that was suspended and moved has another one.
+ */
+export function tscKhz() {
+  return Number(spawnSync(compiled(join(ROOT, 'scripts', 'lab', 'tsc.c')), { encoding: 'utf8' }).stdout) || undefined;
 }
 
 function busybox() {
@@ -142,7 +149,7 @@ function busybox() {
 export function baseInitramfs(kernel) {
   const shell = busybox();
   const init = readFileSync(join(GUEST, 'init.sh'));
-  const program = agent();
+  const program = readFileSync(compiled(join(GUEST, 'agent.c')));
   const dep = readFileSync(join(kernel.modules, 'modules.dep'), 'utf8');
   const order = moduleOrder(dep, readFileSync(join(kernel.modules, 'modules.builtin'), 'utf8'), MODULES);
   const key = createHash('sha256');
@@ -218,10 +225,12 @@ export function runInitramfs(run) {
 }
 
 /**
- * Those of the paths that lie below a folder the guest covers with a file system of its own.
+ * Those of the paths that lie below a folder the guest covers with a file system of its own, without those that come
+ * along with another.
  * @param {readonly string[]} paths
  * @returns {string[]}
  */
 export function coveredPaths(paths) {
-  return [...new Set(paths)].filter((path) => /^\/(tmp|run)\/./.test(path));
+  const covered = [...new Set(paths)].filter((path) => /^\/(tmp|run)\/./.test(path));
+  return covered.filter((path) => !covered.some((other) => path.startsWith(`${other}/`)));
 }

@@ -4,7 +4,16 @@
  * Invariant: the files of the kernel package are only read; what is derived from them lies in .lab/cache.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
@@ -57,14 +66,16 @@ export function findKernel(series = DEFAULT_KERNEL, env = process.env) {
       modules: resolve(modules),
     };
   }
-  const folder = join(LAB, 'kernels', series);
-  if (!existsSync(join(folder, 'version'))) {
+  const name = join(LAB, 'kernels', series);
+  if (!existsSync(join(name, 'version'))) {
     throw new LabError('LAB_KERNEL_MISSING', {
       action,
       cause: `Linux ${series} is not under .lab/kernels`,
       cure: 'Run: bash scripts/setup.sh (it downloads and unpacks it), or set LAB_KERNEL and LAB_MODULES.',
     });
   }
+  // In the guest a link may point nowhere: the way to the modules is the real one.
+  const folder = realpathSync(name);
   const release = readFileSync(join(folder, 'version'), 'utf8').trim();
   const image = readdirSync(join(folder, 'boot')).find((name) => name.startsWith('vmlinuz-'));
   return {

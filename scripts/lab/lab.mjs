@@ -11,7 +11,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import { LAB_FAILED, LabError } from './errors.mjs';
 import { encodeFrame, FrameReader, FromGuest, ToGuest } from './frames.mjs';
-import { baseInitramfs, runInitramfs } from './initramfs.mjs';
+import { baseInitramfs, runInitramfs, tscKhz } from './initramfs.mjs';
 import { findKernel, ROOT } from './kernel.mjs';
 import { bdfOf, dumpFile, findQemu, macOf, parseWire, qemuArguments } from './qemu.mjs';
 import { Qmp } from './qmp.mjs';
@@ -24,6 +24,8 @@ export const DEFAULTS = /** @type {const} */ ({ cpus: 2, memoryMiB: 3072, timeou
 /** A boot that has not reached COMMAND after so long on an idle machine hangs; a busy machine gets more. */
 const BOOT_LIMIT_MS = 30_000;
 const BOOT_ATTEMPTS = 2;
+/** Faults of emulation that a second boot cures, and what the lab says of them. @type {Record<string, string>} */
+const BOOT_FAULTS = { LAB_BOOT_HUNG: 'hung', LAB_BOOT_PANIC: 'panicked' };
 /** Lines of the console kept for error messages. */
 const CONSOLE_LINES = 200;
 
@@ -291,7 +293,8 @@ export class Guest {
         cure: 'Run: bash scripts/setup.sh',
       });
     }
-    return new LabError('LAB_GUEST_DIED', {
+    const panic = this.bootSeconds === 0 && /Kernel panic/.test(this.#console.lines().join('\n'));
+    return new LabError(panic ? 'LAB_BOOT_PANIC' : 'LAB_GUEST_DIED', {
       action: this.bootSeconds > 0 ? 'Running COMMAND in the guest' : 'Cannot boot the lab',
       cause: `QEMU ended by itself (${this.#child.signalCode ?? `status ${this.#child.exitCode}`})`,
       cure: 'The lines below are its last words.',
@@ -471,11 +474,9 @@ export async function bootLab(options, seams = {}) {
       return guest;
     } catch (error) {
       await guest.exited.catch(() => {});
-      const again = error instanceof LabError && error.code === 'LAB_BOOT_HUNG' && attempt < BOOT_ATTEMPTS;
-      if (!again) throw error;
-      options.onNotice?.(
-        `the guest hung while booting (no COMMAND after ${Math.round(limitMs / 1000)} s); booting once more`,
-      );
+      const what = error instanceof LabError ? BOOT_FAULTS[error.code] : undefined;
+      if (what === undefined || attempt === BOOT_ATTEMPTS) throw error;
+      options.onNotice?.(`the guest ${what} while booting (attempt ${attempt}); booting once more`);
     } finally {
       clearTimeout(timer);
     }
@@ -512,6 +513,7 @@ export async function bootLab(options, seams = {}) {
         qmpSocket,
         qmp: qmpPath,
         qemuVersion: qemu.version,
+        tscKhz: seams.initramfs ? undefined : tscKhz(),
       });
       const agent = await listenOnce(agentSocket);
       const qmp = await listenOnce(qmpSocket);

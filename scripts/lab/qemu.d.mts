@@ -13,6 +13,8 @@ export interface Machine {
   qmpSocket: string;
   qmp?: string | undefined;
   qemuVersion: readonly [number, number];
+  /** Frequency of the host's time-stamp counter, kHz. */
+  tscKhz?: number | undefined;
 }
 
 /** @throws LabError LAB_OPTION */
@@ -20,7 +22,7 @@ export function parseWire(text: string): Wire;
 export function macOf(index: number): string;
 export function bdfOf(index: number): string;
 export function dumpFile(file: string, index: number): string;
-export function kernelLine(iommu: boolean): string;
+export function kernelLine(iommu: boolean, tscKhz?: number): string;
 export function qemuArguments(machine: Machine): string[];
 /** @throws LabError LAB_QEMU_MISSING, LAB_QEMU_OLD */
 export function findQemu(env?: NodeJS.ProcessEnv): { path: string; version: readonly [number, number] };

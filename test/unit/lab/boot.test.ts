@@ -118,6 +118,22 @@ describe('a boot', () => {
     expect(boots.length).toBe(2);
   });
 
+  test('that panics is done once more', async () => {
+    const { boots, seams } = play(
+      5000,
+      (qemu) => {
+        qemu.stdout.write('Kernel panic - not syncing: timer\r\n');
+        setTimeout(() => qemu.end(0), 20);
+      },
+      runs(3),
+    );
+    const notices: string[] = [];
+    const guest = await bootLab({ command: ['x'], onNotice: (text) => notices.push(text) }, seams);
+    expect((await guest.exited).status).toBe(3);
+    expect(boots.length).toBe(2);
+    expect(notices).toEqual([expect.stringContaining('panicked')]);
+  });
+
   test('whose QEMU ends by itself is not repeated, and its last words are shown', async () => {
     const { boots, seams } = play(5000, (qemu) => {
       qemu.stderr.write('qemu: -device igb: bad option\n');

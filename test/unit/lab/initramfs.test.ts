@@ -70,11 +70,10 @@ describe('the order of modules', () => {
   });
 });
 
-test('only paths below what the guest covers have to be shown to it', () => {
-  expect(coveredPaths(['/home/a', '/tmp/a', '/run/b/c', '/tmp', '/tmpfoo/x', '/tmp/a'])).toEqual([
-    '/tmp/a',
-    '/run/b/c',
-  ]);
+test('only paths below what the guest covers have to be shown to it, each once', () => {
+  expect(coveredPaths(['/home/a', '/tmp/a', '/run/b/c', '/tmp', '/tmpfoo/x', '/tmp/a', '/tmp/a/b', '/tmp/ab'])).toEqual(
+    ['/tmp/a', '/run/b/c', '/tmp/ab'],
+  );
 });
 
 /** A 64-bit ELF file with one note. */

@@ -51,6 +51,11 @@ describe('the command line of QEMU', () => {
     expect(kernelLine(true)).toContain('intel_iommu=on iommu=pt');
   });
 
+  test('tells the guest the frequency of the counter its clock runs on', () => {
+    expect(given(qemuArguments(machine({ tscKhz: 2_600_000 })), '-append')[0]).toContain('tsc_early_khz=2600000');
+    expect(kernelLine(true)).not.toContain('tsc_early_khz');
+  });
+
   test('gives every NIC a root port, a chassis and a slot of its own, in order', () => {
     const devices = given(qemuArguments(machine()), '-device');
     const ports = devices.filter((device) => device.startsWith('pcie-root-port'));
