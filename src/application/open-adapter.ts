@@ -32,10 +32,11 @@ export const MTU_DEFAULT = 1500;
 const ETHERNET_HEADER_BYTES = 14;
 
 /**
- * DMA memory of an adapter besides the send slots: the built-in miniports' default of 512 receive buffers, and rings. An
- * estimate for the check up front; a miniport that allocates more gets the exact error from its allocation.
+ * DMA memory of an adapter besides the send slots: the built-in miniports' default of 512 receive buffers, NDIS's 64 map
+ * registers for frames outside of DMA memory, and rings. An estimate for the check up front, kept true by a test; a
+ * miniport that allocates more gets the exact error from its allocation.
  */
-const RECEIVE_BUFFERS = 512;
+const FRAME_BUFFERS = 512 + 64;
 const RING_BYTES = 64 * 1024;
 
 export interface AdapterSettings {
@@ -104,7 +105,7 @@ export function checkSettings(settings: AdapterSettings): void {
 
 /** Bytes of DMA memory that an adapter with this MTU and `sendBytes` of send slots needs. */
 export function dmaNeedBytes(mtu: number, sendBytes: number): number {
-  return RECEIVE_BUFFERS * Math.max(2048, slotBytesFor(mtu)) + RING_BYTES + sendBytes;
+  return FRAME_BUFFERS * Math.max(2048, slotBytesFor(mtu)) + RING_BYTES + sendBytes;
 }
 
 interface Chosen {

@@ -77,7 +77,7 @@ function judgeFault({ adapter, pci }: OpenedAdapter, fault: AdapterFault): EndRe
   return {
     kind: 'fault',
     error: new NdisVfioError(
-      'E_STATE',
+      'E_MINIPORT',
       {
         action: `Cannot go on with ${pci.address}`,
         cause: fault.message,
