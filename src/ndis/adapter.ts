@@ -417,14 +417,14 @@ export class Adapter {
    * Any state; called again it gives the same promise. Ends in Halted (or Shutdown).
    */
   surpriseRemoved(): Promise<void> {
+    this.core.removed = true;
+    this.core.refresh();
     this.#removing ??= this.#surpriseRemoved();
     return this.#removing;
   }
 
   async #surpriseRemoved(): Promise<void> {
     const core = this.core;
-    core.removed = true;
-    core.refresh();
     if (isRaised()) await null;
     this.#stopHangTimer();
     if (core.callable && core.registration !== null) {
@@ -442,22 +442,31 @@ export class Adapter {
         core.fault('MiniportDevicePnPEventNotify threw', undefined, error);
       }
     }
-    await this.#running.catch(() => undefined);
-    if (core.state === 'Running') await this.pause();
-    if (core.state === 'Paused') await this.halt(NdisHaltDeviceSurpriseRemoved);
+    await this.#bringDown(NdisHaltDeviceSurpriseRemoved);
   }
 
   /** NdisMRemoveMiniport. The fault comes last, so the host finds the adapter Halted. */
   async #removeFailed(): Promise<void> {
+    if (this.#removing !== null) return;
+    this.#removing = this.#bringDown(NdisHaltDeviceFailed);
+    await this.#removing;
+    if (!this.core.removed) this.#removing = null;
+    this.core.fault('The miniport gave its device up (NdisMRemoveMiniport)');
+  }
+
+  /** From any state to Halted, after and around what the host does meanwhile. Never rejects. */
+  async #bringDown(action: NDIS_HALT_ACTION): Promise<void> {
     const core = this.core;
-    try {
+    // Each round waits for one operation or makes one; a life has no more of them than this.
+    for (let round = 0; core.callable && round < 20; round++) {
       await this.#running.catch(() => undefined);
-      if (core.state === 'Running') await this.pause();
-      if (core.state === 'Paused' && !core.halting) await this.halt(NdisHaltDeviceFailed);
-    } catch (error) {
-      core.log({ kind: 'info', message: `The removal the miniport asked for was overtaken: ${describe(error)}` });
+      try {
+        if (core.state === 'Running') await this.pause();
+        else if (core.state === 'Paused' && !core.halting) await this.halt(action);
+      } catch (error) {
+        core.log({ kind: 'info', message: `A removal was overtaken: ${describe(error)}` });
+      }
     }
-    core.fault('The miniport gave its device up (NdisMRemoveMiniport)');
   }
 
   // ---- Reset ------------------------------------------------------------------------------------------------------------

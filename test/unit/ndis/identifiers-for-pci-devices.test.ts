@@ -1,3 +1,4 @@
+/** Rules of the page `identifiers-for-pci-devices`, a test each, on a fake function and a small miniport. Layer: test (ndis). */
 import { describe, expect, it } from 'vitest';
 import { hardwareIdMatches } from '../../../src/ndis/index.ts';
 import { bench } from './fake-miniport.ts';

@@ -1,3 +1,4 @@
+/** Rules of the page `nc-ndis-miniport_oid_request`, a test each, on a fake function and a small miniport. Layer: test (ndis). */
 import { describe, expect, it } from 'vitest';
 import {
   KeGetCurrentIrql,

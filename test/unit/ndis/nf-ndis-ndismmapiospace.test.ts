@@ -1,3 +1,4 @@
+/** Rules of the page `nf-ndis-ndismmapiospace`, a test each, on a fake function and a small miniport. Layer: test (ndis). */
 import { describe, expect, it } from 'vitest';
 import {
   type IoSpace,

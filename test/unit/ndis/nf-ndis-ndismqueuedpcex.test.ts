@@ -1,3 +1,4 @@
+/** Rules of the page `nf-ndis-ndismqueuedpcex`, a test each, on a fake function and a small miniport. Layer: test (ndis). */
 import { describe, expect, it } from 'vitest';
 import { NdisMQueueDpc, NdisMQueueDpcEx } from '../../../src/ndis/index.ts';
 import { initialized } from './fake-miniport.ts';

@@ -1,3 +1,4 @@
+/** Rules of the page `ns-ndis-_ndis_receive_throttle_parameters`, a test each, on a fake function and a small miniport. Layer: test (ndis). */
 import { describe, expect, it } from 'vitest';
 import { NDIS_INDICATE_ALL_NBLS, NdisMIndicateReceiveNetBufferLists } from '../../../src/ndis/index.ts';
 import { initialized, running } from './fake-miniport.ts';

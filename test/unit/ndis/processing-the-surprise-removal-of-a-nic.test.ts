@@ -1,16 +1,18 @@
+/** Rules of the page `processing-the-surprise-removal-of-a-nic`, a test each, on a fake function and a small miniport. Layer: test (ndis). */
 import { describe, expect, it } from 'vitest';
 import {
   NDIS_STATUS_NOT_ACCEPTED,
   NDIS_STATUS_PENDING,
   NDIS_STATUS_SUCCESS,
   NdisMPauseComplete,
+  NdisMRemoveMiniport,
   NdisSendNetBufferLists,
   type NET_BUFFER_LIST,
   OID_GEN_VENDOR_DRIVER_VERSION,
 } from '../../../src/ndis/index.ts';
 import { makeOidRequest } from '../../../src/ndis/oid.ts';
 import { bench, bind, initialized, running } from './fake-miniport.ts';
-import { turn } from './fake-pci.ts';
+import { microtasks, turn } from './fake-pci.ts';
 
 describe('A surprise removal', () => {
   it('notifies, pauses and halts with NdisHaltDeviceSurpriseRemoved, in this order (trap 53)', async () => {
@@ -44,6 +46,18 @@ describe('A surprise removal', () => {
     NdisMPauseComplete(miniport.handle);
     await Promise.all([pausing, removing]);
     expect(miniport.log.filter((line) => line.startsWith('halt'))).toEqual(['halt 3']);
+  });
+
+  it('and the miniport giving its device up at once end in one pause and one halt', async () => {
+    const { adapter, miniport, faults } = await running();
+    NdisMRemoveMiniport(miniport.handle);
+    NdisMRemoveMiniport(miniport.handle);
+    await microtasks();
+    await adapter.surpriseRemoved();
+    await turn();
+    expect(miniport.log.filter((line) => /^(pause|halt)/.test(line))).toEqual(['pause', 'halt 4']);
+    expect(adapter.state).toBe('Halted');
+    expect(faults).toHaveLength(1);
   });
 
   it('is harmless while Halted and from Paused needs no pause', async () => {

@@ -1,3 +1,4 @@
+/** Rules of the send pool (ours, no page of the WDK), a test each. Layer: test (ndis). */
 import { describe, expect, it } from 'vitest';
 import { NdisSendNetBufferLists, type NET_BUFFER_LIST } from '../../../src/ndis/index.ts';
 import { bind, initialized, running } from './fake-miniport.ts';
