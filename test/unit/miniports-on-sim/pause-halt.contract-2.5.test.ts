@@ -132,4 +132,16 @@ describe.each(CASES)('%s by %s', (chip, profile) => {
     expect(rig.sim.memory.accesses).toBe(before);
     rig.clean();
   });
+
+  test('a halt leaves no ring address behind for the next driver of a device without function reset', async () => {
+    const rig = await startRig(chip, { profile });
+    rig.send(numbered(PEER, 1, 64));
+    await rig.stop();
+    const { registers } = rig.sim.nic;
+    const bases = chip === 'igb' ? [0xc000, 0xe000] : [0x2800, 0x3800];
+    expect(bases.map((base) => registers.get(base))).toEqual([0, 0]);
+    expect(bases.map((base) => registers.get(base + 8))).toEqual([0, 0]);
+    rig.released();
+    rig.clean();
+  });
 });

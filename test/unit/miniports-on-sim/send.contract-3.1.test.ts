@@ -3,7 +3,13 @@
  * Rule: every NBL is completed exactly once, frames leave in order and unchanged but for the padding to 60 bytes.
  */
 import { describe, expect, test } from 'vitest';
-import { type MDL, NDIS_STATUS_INVALID_LENGTH, NDIS_STATUS_SUCCESS } from '../../../src/ndis/index.ts';
+import {
+  type MDL,
+  NDIS_STATUS_INVALID_LENGTH,
+  NDIS_STATUS_SEND_ABORTED,
+  NDIS_STATUS_SUCCESS,
+  NdisCancelSendNetBufferLists,
+} from '../../../src/ndis/index.ts';
 import { CASES, createRig, numbered, numbersOf, PEER, range, startRig } from './rig.ts';
 
 describe.each(CASES)('%s by %s', (chip, profile) => {
@@ -177,4 +183,29 @@ describe.each(CASES)('%s by %s', (chip, profile) => {
       rig.clean();
     },
   );
+
+  test('cancelled NBLs that still wait come back with SEND_ABORTED and never go out, the others do', async () => {
+    const rig = await startRig(chip, { profile, checkForHang: false });
+    rig.sim.nic.transmitEngine.mode = 'hold';
+    const lists = range(2600).map((n) => rig.make(numbered(PEER, n, 64)));
+    const onTheRing = rig.sim.nic.registers.get(chip === 'igb' ? 0xe008 : 0x3808) / 16;
+    const cancelId = { who: 'this test' };
+    // Every third of those that cannot be on the ring, the very last one included.
+    const cancelled = range(2600).filter((n) => n > onTheRing && n % 3 === 2599 % 3);
+    for (const n of cancelled) lists[n]!.NetBufferListInfo.NetBufferListCancelId = cancelId;
+    rig.sendLists(lists);
+    await rig.sim.settle();
+    NdisCancelSendNetBufferLists(rig.binding, cancelId);
+    NdisCancelSendNetBufferLists(rig.binding, { who: 'nobody' });
+    expect(rig.completed).toEqual(cancelled.map(() => NDIS_STATUS_SEND_ABORTED));
+    rig.sim.nic.transmitEngine.mode = 'now';
+    rig.sim.nic.transmitEngine.run(Number.POSITIVE_INFINITY);
+    rig.sim.nic.kickTransmit(0);
+    await rig.sim.settle();
+    const gone = new Set(cancelled);
+    expect(numbersOf(rig.sim.peer.take())).toEqual(range(2600).filter((n) => !gone.has(n)));
+    expect(rig.outstanding).toBe(0);
+    await rig.stop();
+    rig.clean();
+  });
 });

@@ -4,7 +4,7 @@
  * resets and pauses; a clear-on-read register is never counted twice.
  */
 import { describe, expect, test } from 'vitest';
-import { Random } from '../../sim/index.ts';
+import { OCTETS, Random } from '../../sim/index.ts';
 import { BROADCAST, CASES, numbered, PEER, range, startRig } from './rig.ts';
 
 const GROUP = Uint8Array.of(0x01, 0, 0x5e, 1, 2, 3);
@@ -81,6 +81,21 @@ describe.each(CASES)('%s by %s', (chip, profile) => {
     expect(rig.received.length).toBe(fits);
     const statistics = await rig.run(rig.adapter.statistics());
     expect(statistics.ifInDiscards).toBe(10);
+    await rig.stop();
+    rig.clean();
+  });
+
+  test('octet counters carry into their high words', async () => {
+    const rig = await startRig(chip, { profile });
+    const before = await rig.run(rig.adapter.statistics());
+    const { registers } = rig.sim.nic;
+    registers.set(OCTETS.GORC + 4, 3);
+    registers.set(OCTETS.GOTC + 4, 2);
+    rig.sim.peer.send(numbered(rig.sim.mac, 1, 100));
+    await rig.sim.settle();
+    const after = await rig.run(rig.adapter.statistics());
+    expect(after.ifHCInOctets - before.ifHCInOctets).toBe(3 * 2 ** 32 + 100);
+    expect(after.ifHCOutOctets - before.ifHCOutOctets).toBe(2 * 2 ** 32);
     await rig.stop();
     rig.clean();
   });
