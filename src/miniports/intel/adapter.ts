@@ -91,6 +91,9 @@ const PCI_COMMAND_BUS_MASTER = 0x04;
 /** How long a pause waits for the device to finish sends before it takes them back by a reset. */
 const PAUSE_SEND_DEADLINE_MS = 500;
 
+/** Lost interrupts in a row after which a message counts as dead. */
+const SILENT_AFTER = 3;
+
 const sleep = (us: number): Promise<void> => NdisMSleep(us);
 
 export class IntelAdapter implements OidTarget {
@@ -124,6 +127,9 @@ export class IntelAdapter implements OidTarget {
   #lastRuns: Uint32Array = new Uint32Array(0);
   /** Messages with work waiting at the last check. */
   #waited: Uint8Array = new Uint8Array(0);
+  /** Lost interrupts of a message without one served in between, and how many it had served at the last. */
+  #lostInARow: Uint8Array = new Uint8Array(0);
+  #lastServed: Uint32Array = new Uint32Array(0);
 
   constructor(handle: NDIS_HANDLE, device: IntelDevice) {
     this.#handle = handle;
@@ -307,6 +313,8 @@ export class IntelAdapter implements OidTarget {
     service.usePlan(planInterrupts(mode, messages, queues, queues));
     this.#lastRuns = new Uint32Array(service.runs.length);
     this.#waited = new Uint8Array(service.runs.length);
+    this.#lostInARow = new Uint8Array(service.runs.length);
+    this.#lastServed = new Uint32Array(service.runs.length);
     return NDIS_STATUS_SUCCESS;
   }
 
@@ -550,15 +558,17 @@ export class IntelAdapter implements OidTarget {
     }
     this.#sampleStatistics();
     this.#updateLink();
-    this.#recoverLostInterrupts();
-    return this.#findTransmitHang();
+    const silent = this.#recoverLostInterrupts();
+    return this.#findTransmitHang() || silent;
   }
 
   /**
    * Work that waits in memory, waited at the last check already, and no DPC ran in between: an interrupt was lost. Two
-   * checks, because an event loop that was held up runs its timers before it reads the eventfds.
+   * checks, because an event loop that was held up runs its timers before it reads the eventfds. True when a message
+   * stays silent in spite of that: the device is reset then.
    */
-  #recoverLostInterrupts(): void {
+  #recoverLostInterrupts(): boolean {
+    let silent = false;
     const service = this.#service;
     const plan = service.plan!;
     for (let message = 0; message < service.runs.length; message++) {
@@ -573,8 +583,17 @@ export class IntelAdapter implements OidTarget {
       if (!idle || !waits || !waited) continue;
       this.#lostInterrupts++;
       NdisWriteErrorLogEntry(this.#handle, EVENT_LOST_INTERRUPT, message, this.#lostInterrupts);
-      service.queueDpc(message);
+      const served = service.served[message]!;
+      this.#lostInARow[message] = served === this.#lastServed[message] ? this.#lostInARow[message]! + 1 : 1;
+      this.#lastServed[message] = served;
+      if (this.#lostInARow[message]! >= SILENT_AFTER) {
+        this.#lostInARow[message] = 0;
+        silent = true;
+      } else {
+        service.queueDpc(message);
+      }
     }
+    return silent;
   }
 
   /** Descriptors in the device's hands, none finished for a whole check period, and none reported: a hang. */

@@ -43,6 +43,8 @@ export class InterruptService {
   interrupt: NDIS_HANDLE | null = null;
   /** DPC runs per message, for the watchdog. */
   runs: Uint32Array = new Uint32Array(1);
+  /** Interrupts served per message, for the watchdog. */
+  served: Uint32Array = new Uint32Array(1);
   readonly #hw: HardwareAccess;
   readonly #device: IntelDevice;
   readonly #handle: NDIS_HANDLE;
@@ -93,6 +95,7 @@ export class InterruptService {
       this.#transmit.filter((t) => plan.transmitMessage[t.queue] === message),
     );
     this.runs = new Uint32Array(plan.messageCount);
+    this.served = new Uint32Array(plan.messageCount);
     this.plan = plan;
   }
 
@@ -128,6 +131,7 @@ export class InterruptService {
   /** MiniportMessageInterrupt. DIRQL. */
   serveMessage(message: number, outputs: ISR_OUTPUTS): boolean {
     if (!this.enabled || message >= this.#masks.length) return true;
+    this.served[message]! += 1;
     if (this.plan!.mode === 'msi') this.#causes |= this.#device.claim(this.#hw, this.plan!);
     this.#disarm(message);
     outputs.QueueDefaultInterruptDpc = true;
@@ -140,6 +144,7 @@ export class InterruptService {
     const causes = this.#device.claim(this.#hw, this.plan);
     if (causes === 0) return false;
     if (!this.enabled) return true;
+    this.served[0]! += 1;
     this.#causes |= causes;
     this.#disarm(0);
     outputs.QueueDefaultInterruptDpc = true;
