@@ -6,25 +6,39 @@
 #
 # usage: scripts/setup.sh           install and build what is missing
 #        scripts/setup.sh --check   only report; exit status 1 when something is missing
+#        scripts/setup.sh --kernel 6.12   only this kernel for the lab, not 6.12 and 6.1 (what npm start needs)
 set -euo pipefail
 export LC_ALL=C.UTF-8
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ROOT=$PWD
 LAB=$ROOT/.lab
 CHECK=0
-case "${1:-}" in
-  '') ;;
-  --check) CHECK=1 ;;
-  -h | --help)
-    echo 'usage: scripts/setup.sh [--check]'
-    echo 'Installs what is missing (packages, lab kernels, npm modules) and builds. --check only reports.'
-    exit 0
-    ;;
-  *)
-    echo "setup: unknown option $1 (only --check is known)" >&2
-    exit 2
-    ;;
-esac
+KERNELS=(6.12 6.1)
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --check) CHECK=1 ;;
+    --kernel)
+      case "${2:-}" in
+        6.1 | 6.12) KERNELS=("$2") ;;
+        *)
+          echo "setup: --kernel is 6.1 or 6.12, not '${2:-}'" >&2
+          exit 2
+          ;;
+      esac
+      shift
+      ;;
+    -h | --help)
+      echo 'usage: scripts/setup.sh [--check] [--kernel 6.1|6.12]'
+      echo 'Installs what is missing (packages, lab kernels, npm modules) and builds. --check only reports.'
+      exit 0
+      ;;
+    *)
+      echo "setup: unknown option $1 (--check and --kernel are known)" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
 
 started=$SECONDS
 missing=0
@@ -288,8 +302,7 @@ want_packages
 if [ -n "${LAB_KERNEL:-}" ]; then
   say "lab kernel: $LAB_KERNEL (LAB_KERNEL)"
 else
-  want_kernel 6.12
-  want_kernel 6.1
+  for series in "${KERNELS[@]}"; do want_kernel "$series"; done
 fi
 want_modules
 
@@ -304,6 +317,7 @@ if [ "$CHECK" = 1 ]; then
 fi
 
 node scripts/lab/prepare.mjs
-if [ -e binding.gyp ]; then node scripts/build-native.mjs; else say 'no binding.gyp yet: the addon is not built'; fi
-if [ -n "$(find src test -name '*.ts' -print -quit 2>/dev/null)" ]; then npm run --silent build:ts; fi
+node scripts/build-native.mjs
+say 'compiling TypeScript ...'
+npm run --silent build:ts
 say ready
