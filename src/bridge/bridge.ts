@@ -60,11 +60,14 @@ const COUNTERS = 10;
 export interface BridgeOptions {
   /** Bytes, without the Ethernet header. Longer frames from the NIC are dropped and counted. */
   readonly mtu: number;
+  /** The TAP failed, e.g. somebody deleted the interface. Called once, at DISPATCH_LEVEL; the bridge has stopped then. */
+  readonly onTapFailure: (error: unknown) => void;
 }
 
 /** A running bridge. Made by {@link openBridge}; `stop`, `whenIdle`, `close` in this order. */
 export class Bridge {
   private readonly tap: Tap;
+  private readonly onTapFailure: (error: unknown) => void;
   private readonly edge: AdapterEdge;
   private readonly gather: FrameGather;
   private readonly counts = new Float64Array(COUNTERS);
@@ -75,11 +78,13 @@ export class Bridge {
   private inFlight = 0;
   private running = false;
   private stalled = false;
+  private tapFailed = false;
   private idleListener: (() => void) | undefined;
 
   /** @internal Use {@link openBridge}. */
   constructor(tap: Tap, options: BridgeOptions, open: (handlers: EdgeHandlers) => AdapterEdge) {
     this.tap = tap;
+    this.onTapFailure = options.onTapFailure;
     this.gather = new FrameGather(options.mtu + FRAME_OVERHEAD_BYTES, (memory, pairs, count) =>
       this.writeGroup(memory, pairs, count),
     );
@@ -172,7 +177,13 @@ export class Bridge {
         pairs[2 * i] = slots.offsetOf(staged[i]!);
         pairs[2 * i + 1] = slots.slotBytes;
       }
-      const count = this.tap.readBatch(slots.memory, pairs, offered);
+      let count = 0;
+      try {
+        count = this.tap.readBatch(slots.memory, pairs, offered);
+      } catch (error) {
+        this.failTap(error);
+        return;
+      }
       if (count > 0) this.sendStaged(count);
       if (count < offered) return;
     }
@@ -233,7 +244,14 @@ export class Bridge {
   /** Sink of the gather. Leaves the chain linked: it is returned in one piece. A capture point would sit here. */
   private writeGroup(memory: Uint8Array, pairs: FramePairs, count: number): void {
     if (count === 0) return;
-    const taken = this.tap.writeBatch(memory, pairs, 0, count);
+    let taken = 0;
+    if (!this.tapFailed) {
+      try {
+        taken = this.tap.writeBatch(memory, pairs, 0, count);
+      } catch (error) {
+        this.failTap(error);
+      }
+    }
     let bytes = 0;
     for (let i = 0; i < taken; i++) bytes += pairs[2 * i + 1]!;
     this.counts[RX_FRAMES]! += taken;
@@ -243,7 +261,20 @@ export class Bridge {
   }
 
   private linkChanged(state: NDIS_LINK_STATE): void {
-    this.tap.setCarrier(state.MediaConnectState === MediaConnectStateConnected);
+    if (this.tapFailed) return;
+    try {
+      this.tap.setCarrier(state.MediaConnectState === MediaConnectStateConnected);
+    } catch (error) {
+      this.failTap(error);
+    }
+  }
+
+  /** An exception must not unwind through a DPC of the miniport, and a TAP that failed once does not come back. */
+  private failTap(error: unknown): void {
+    if (this.tapFailed) return;
+    this.tapFailed = true;
+    this.stop();
+    this.onTapFailure(error);
   }
 }
 

@@ -38,6 +38,16 @@ export async function request<Name extends MethodName>(
   }
 }
 
+/** True when a request failed because no daemon serves the socket. */
+export function isNotRunning(error: unknown): boolean {
+  return error instanceof NdisVfioError && isNobody(error.origin);
+}
+
+function isNobody(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'ENOENT' || code === 'ECONNREFUSED';
+}
+
 /** Addresses with a socket, running or left over. */
 export function listSockets(): string[] {
   try {
@@ -85,7 +95,7 @@ function explain(action: string, address: string, error: unknown): unknown {
     );
   }
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+  if (isNobody(error)) {
     const cause = 'no daemon runs this NIC';
     return new NdisVfioError(
       'E_STATE',

@@ -130,6 +130,7 @@ class Daemon implements Stopper {
     this.listen(opened);
     if (this.stopRequested) return;
     await adapter.initialize();
+    if (this.stopRequested) return;
     const interrupt = adapter.interrupt;
     emit({
       event: 'initialized',
@@ -138,7 +139,10 @@ class Daemon implements Stopper {
       messages: interrupt === null ? 0 : Math.max(1, interrupt.messageCount),
     });
     tap.setMac(adapter.macAddress);
-    const bridge = openBridge(tap, { mtu }, (handlers) => openEdge(adapter, SEND_SLOTS, slotBytes, handlers));
+    const onTapFailure = (error: unknown): void => this.endBy({ kind: 'fault', error: tapError(tap.name, error) });
+    const bridge = openBridge(tap, { mtu, onTapFailure }, (handlers) =>
+      openEdge(adapter, SEND_SLOTS, slotBytes, handlers),
+    );
     this.bridge = bridge;
     this.server = await openControlServer(options.socketPath(pci.address), (request) => this.handle(request));
     await startAdapter(opened, options.promiscuous ?? false);
@@ -234,16 +238,19 @@ class Daemon implements Stopper {
       this.resets++;
       this.emit({ event: 'reset', status: statusName(status) });
     });
-    watchEnd(opened, (reason) => {
-      if (this.stopRequested) return;
-      this.stopRequested = true;
-      if (reason.kind === 'removal') {
-        this.emit({ event: 'stopping', reason: 'the kernel asks for the device (unbind or hot unplug)' });
-      } else {
-        this.emit(errorEvent(reason.error));
-      }
-      this.resolveEnded(reason);
-    });
+    watchEnd(opened, (reason) => this.endBy(reason));
+  }
+
+  /** Something other than a stop from outside ends it; the first reason counts. */
+  private endBy(reason: EndReason): void {
+    if (this.stopRequested) return;
+    this.stopRequested = true;
+    if (reason.kind === 'removal') {
+      this.emit({ event: 'stopping', reason: 'the kernel asks for the device (unbind or hot unplug)' });
+    } else {
+      this.emit(errorEvent(reason.error));
+    }
+    this.resolveEnded(reason);
   }
 
   /** One event per change: indications may repeat a state (contract 2.10). */
@@ -308,6 +315,18 @@ class Daemon implements Stopper {
     this.emit({ event: 'vector', message, disabled });
     return { message, disabled };
   }
+}
+
+function tapError(name: string, error: unknown): NdisVfioError {
+  return new NdisVfioError(
+    'E_TAP',
+    {
+      action: `Cannot go on with the TAP ${name}`,
+      cause: error instanceof Error ? error.message : String(error),
+      cure: 'Start again; do not delete the interface while the NIC runs',
+    },
+    error,
+  );
 }
 
 function describeLog(entry: AdapterLogEntry): string {

@@ -90,10 +90,14 @@ interface World {
   readonly bridge: Bridge;
 }
 
+function fail(error: unknown): never {
+  throw error;
+}
+
 function build(): World {
   const tap = new PlayedTap();
   let edge: PlayedEdge | undefined;
-  const bridge = openBridge(tap, { mtu: MTU }, (handlers) => {
+  const bridge = openBridge(tap, { mtu: MTU, onTapFailure: fail }, (handlers) => {
     edge = new PlayedEdge(handlers);
     return edge;
   });

@@ -3,7 +3,7 @@
  */
 import type { MessageStatus, StatusResult } from '../../control/messages.ts';
 import { describeLink, parsePciAddress } from '../../daemon/index.ts';
-import { listSockets, request } from '../client.ts';
+import { isNotRunning, listSockets, request } from '../client.ts';
 import type { CommandSpec } from '../command.ts';
 import { formatTable } from '../table.ts';
 
@@ -18,11 +18,18 @@ export const statusCommand: CommandSpec = {
   ],
   run: async ([address], options) => {
     const addresses = address === undefined ? listSockets() : [parsePciAddress(address)];
-    if (addresses.length === 0 && options['json'] !== true) console.log('no NIC is running');
+    let shown = 0;
     for (const each of addresses) {
-      const status = await request(each, 'status', {});
-      console.log(options['json'] === true ? JSON.stringify(status) : formatStatus(status));
+      try {
+        const status = await request(each, 'status', {});
+        console.log(options['json'] === true ? JSON.stringify(status) : formatStatus(status));
+        shown++;
+      } catch (error) {
+        // A socket that a killed daemon left is no NIC that runs; asked for by name it is an error.
+        if (address !== undefined || !isNotRunning(error)) throw error;
+      }
     }
+    if (shown === 0 && options['json'] !== true) console.log('no NIC is running');
     return 0;
   },
 };

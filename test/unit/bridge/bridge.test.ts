@@ -15,11 +15,13 @@ let turns: TurnQueue;
 let tap: SimTap;
 let edge: FakeEdge;
 let bridge: Bridge;
+let failures: unknown[] = [];
 
 function build(slotCount: number, mtu = MTU): void {
+  failures = [];
   turns = new TurnQueue();
   tap = new SimTap(turns, { mtu });
-  bridge = openBridge(tap, { mtu }, (handlers) => {
+  bridge = openBridge(tap, { mtu, onTapFailure: (error) => failures.push(error) }, (handlers) => {
     edge = new FakeEdge(handlers, slotCount, slotBytesFor(mtu));
     return edge;
   });
@@ -162,7 +164,7 @@ describe('bridge, NIC to TAP', () => {
   it('drops and counts what the TAP has no room for, without waiting', () => {
     turns = new TurnQueue();
     tap = new SimTap(turns, { capacity: 3 });
-    bridge = openBridge(tap, { mtu: MTU }, (handlers) => {
+    bridge = openBridge(tap, { mtu: MTU, onTapFailure: (error) => failures.push(error) }, (handlers) => {
       edge = new FakeEdge(handlers, 4, 2048);
       return edge;
     });
@@ -225,5 +227,16 @@ describe('bridge, NIC to TAP', () => {
     edge.handlers.linkChanged(linkState(true));
     edge.handlers.linkChanged(linkState(false));
     expect(tap.carrierChanges).toEqual([false, true, false]);
+  });
+
+  it('survives a TAP that somebody deletes: reports it once, drops, and returns what it received', async () => {
+    bridge.start(linkState(true));
+    tap.close();
+    edge.handlers.received(received([1, 2]), 0);
+    edge.handlers.received(received([3]), 0);
+    edge.handlers.linkChanged(linkState(false));
+    expect(failures).toHaveLength(1);
+    expect(edge.returned.map((chain) => chain.length)).toEqual([2, 1]);
+    expect(bridge.counters().toTap).toMatchObject({ frames: 0, dropped: { noRoom: 3 } });
   });
 });

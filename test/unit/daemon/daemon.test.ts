@@ -185,6 +185,16 @@ describe.each(['igb', 'e1000e'] as const)('daemon on %s', (chip) => {
     expectNothingLeft();
   });
 
+  it('ends with E_TAP and a quiet device when somebody deletes the interface', async () => {
+    const end = start();
+    await until('running');
+    await untilLinkUp();
+    world.tap!.close();
+    world.sim.peer.send(frameTo(world.sim.mac, 1));
+    expect(await world.sim.run(end)).toMatchObject({ kind: 'fault', error: { code: 'E_TAP' } });
+    expectNothingLeft();
+  });
+
   it.each(['ones', 'zero'] as const)('ends with E_DEVICE_GONE when registers read all %s', async (reads) => {
     const end = start();
     await until('running');
