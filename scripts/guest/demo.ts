@@ -3,15 +3,10 @@
  * driver in a namespace of its own as the link partner; ping, iperf3 each way, one vector masked and unmasked, summary.
  * Layer: scripts. Invariant: exit status 0 only when every step did what it says.
  */
-import { connect } from 'node:net';
+import { readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+import { request } from '../../src/cli/client.ts';
 import type { MessageStatus, StatusResult, TimeSummary } from '../../src/control/messages.ts';
-import {
-  decodeResponse,
-  encodeRequest,
-  type MethodName,
-  type Methods,
-  socketPath,
-} from '../../src/control/messages.ts';
 import {
   type Background,
   background,
@@ -48,28 +43,6 @@ function check(good: boolean, text: string): void {
   if (!good) failures.push(text);
 }
 
-/** One request to the daemon's socket. */
-function rpc<Name extends MethodName>(method: Name, params: Methods[Name]['params']): Promise<Methods[Name]['result']> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(socketPath(NIC));
-    let text = '';
-    socket.setEncoding('utf8');
-    socket.on('error', reject);
-    socket.on('data', (chunk: string) => {
-      text += chunk;
-      const end = text.indexOf('\n');
-      if (end < 0) return;
-      socket.end();
-      try {
-        resolve(decodeResponse(text.slice(0, end)).result as Methods[Name]['result']);
-      } catch (error) {
-        reject(error);
-      }
-    });
-    socket.write(encodeRequest(1, method, params));
-  });
-}
-
 function follow(daemon: Background): void {
   daemon.child.stdout?.on('data', (chunk: string) => {
     for (const text of chunk.split('\n')) if (text.trim() !== '') line(`\u001b[2m| ${text}\u001b[0m`);
@@ -86,14 +59,23 @@ function maskText(row: MessageStatus | undefined): string {
   return `mask bit ${row.masked ? 1 : 0}, pending bit ${row.pending ? 1 : 0}, ISR calls ${row.isrCalls}`;
 }
 
-async function showMask(message: number): Promise<void> {
+/** What a vector did around the mask. */
+interface MaskStory {
+  readonly message: number;
+  readonly isrWhileMasked: number;
+  readonly repliesWhileMasked: number;
+  readonly pending: boolean;
+  readonly isrAfter: number;
+}
+
+async function showMask(message: number): Promise<MaskStory> {
   const row = async (): Promise<MessageStatus | undefined> =>
-    (await rpc('status', {})).interrupts.messages.find((candidate) => candidate.message === message);
+    (await request(NIC, 'status', {})).interrupts.messages.find((candidate) => candidate.message === message);
   const flowing = background('ping', ['-i', '0.1', '-w', '6', '-W', '1', THERE]);
   const replies = (): number => flowing.stdout().split('bytes from').length - 1;
   await until('a first reply', () => replies() > 3, 10_000);
   line(`message ${message} before:   ${maskText(await row())}`);
-  await rpc('vector.disable', { message });
+  await request(NIC, 'vector.disable', { message });
   const before = await row();
   const repliesBefore = replies();
   await sleep(1000);
@@ -104,7 +86,7 @@ async function showMask(message: number): Promise<void> {
     masked?.masked === true && masked.isrCalls === before?.isrCalls,
     'masked: no ISR runs, the message is kept pending',
   );
-  await rpc('vector.enable', { message });
+  await request(NIC, 'vector.enable', { message });
   await until('a reply after the unmask', () => replies() > repliesBefore + lost, 10_000);
   const after = await row();
   line(`message ${message} enabled:  ${maskText(after)}`);
@@ -113,6 +95,13 @@ async function showMask(message: number): Promise<void> {
     'unmasked: delivered, ping goes on',
   );
   await flowing.exited;
+  return {
+    message,
+    isrWhileMasked: (masked?.isrCalls ?? 0) - (before?.isrCalls ?? 0),
+    repliesWhileMasked: lost,
+    pending: masked?.pending === true,
+    isrAfter: (after?.isrCalls ?? 0) - (masked?.isrCalls ?? 0),
+  };
 }
 
 function average(time: TimeSummary): string {
@@ -130,7 +119,8 @@ async function main(): Promise<void> {
   // vfio-pci first: the kernel's driver, once loaded, takes every NIC that has no driver.
   await bindVfio(NIC);
   const partner = await kernelPartner(PARTNER, 'partner', `${THERE}/24`);
-  line(`${PARTNER} is ${partner.device} of the kernel's own driver, in a namespace, ${THERE}`);
+  const driver = basename(readlinkSync(`/sys/bus/pci/devices/${PARTNER}/driver`));
+  line(`${PARTNER} is ${partner.device} of the kernel's own ${driver}, in a namespace, ${THERE}`);
   line(`${NIC} is bound to vfio-pci`);
 
   headline('ndis-vfio up');
@@ -154,19 +144,19 @@ async function main(): Promise<void> {
   const inward = await iperf(partner.run, HERE, IPERF_SECONDS, false);
   check(
     inward.longestStallSeconds <= 1,
-    `kernel igb/e1000e -> ndis-vfio: ${inward.mbps.toFixed(0)} Mbit/s, longest stall ${inward.longestStallSeconds.toFixed(1)} s`,
+    `kernel's ${driver} -> ndis-vfio: ${inward.mbps.toFixed(0)} Mbit/s, longest stall ${inward.longestStallSeconds.toFixed(1)} s`,
   );
   const outward = await iperf(partner.run, HERE, IPERF_SECONDS, true);
   check(
     outward.longestStallSeconds <= 1,
-    `ndis-vfio -> kernel igb/e1000e: ${outward.mbps.toFixed(0)} Mbit/s, longest stall ${outward.longestStallSeconds.toFixed(1)} s`,
+    `ndis-vfio -> kernel's ${driver}: ${outward.mbps.toFixed(0)} Mbit/s, longest stall ${outward.longestStallSeconds.toFixed(1)} s`,
   );
   await server.stop();
 
   headline('One vector disabled and enabled again under ping');
-  await showMask(receiveMessage(await rpc('status', {})).message);
+  const mask = await showMask(receiveMessage(await request(NIC, 'status', {})).message);
 
-  const status = await rpc('status', {});
+  const status = await request(NIC, 'status', {});
   const stopAt = performance.now();
   const end = await daemon.stop('SIGTERM');
   const stopMs = performance.now() - stopAt;
@@ -178,12 +168,13 @@ async function main(): Promise<void> {
   const { statistics, bridge } = status;
   console.log('');
   table(
-    ['direction', 'frames', 'MiB', 'frames a batch', 'dropped'],
+    ['direction', 'frames', 'MiB', 'iperf3 Mbit/s', 'frames a batch', 'dropped'],
     [
       [
         'NIC -> TAP',
         bridge.toTap.frames,
         (bridge.toTap.bytes / 2 ** 20).toFixed(1),
+        inward.mbps.toFixed(0),
         (bridge.toTap.frames / Math.max(1, bridge.toTap.batches)).toFixed(1),
         bridge.toTap.dropped.noRoom +
           bridge.toTap.dropped.refused +
@@ -194,11 +185,13 @@ async function main(): Promise<void> {
         'TAP -> NIC',
         bridge.toNic.frames,
         (bridge.toNic.bytes / 2 ** 20).toFixed(1),
+        outward.mbps.toFixed(0),
         (bridge.toNic.frames / Math.max(1, bridge.toNic.batches)).toFixed(1),
         bridge.toNic.failed,
       ],
     ],
   );
+  const inUse = status.interrupts.messages.filter((row) => row.wakes > 0);
   console.log('');
   table(
     [
@@ -214,7 +207,7 @@ async function main(): Promise<void> {
       'DPC us',
       'DPC max us',
     ],
-    status.interrupts.messages.map((row) => [
+    inUse.map((row) => [
       row.message,
       row.wakes,
       row.isrCalls,
@@ -229,8 +222,11 @@ async function main(): Promise<void> {
     ]),
   );
   console.log(
-    `\n  interrupts: ${status.interrupts.kind}; ${status.link.speedMbps} Mbit/s ${status.link.duplex} duplex; times are averages under emulation`,
+    `\n  ${inUse.length} of ${status.interrupts.messages.length} ${status.interrupts.kind} messages in use; ` +
+      `message ${mask.message} masked for 1 s: ${mask.isrWhileMasked} ISR calls, ${mask.repliesWhileMasked} replies, ` +
+      `pending bit ${mask.pending ? 1 : 0}; unmasked: ${mask.isrAfter} ISR call(s) by the first reply.`,
   );
+  console.log(`  ${status.link.speedMbps} Mbit/s ${status.link.duplex} duplex; times are averages under emulation.`);
   await partner.stop();
 }
 
