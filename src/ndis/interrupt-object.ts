@@ -93,6 +93,11 @@ export class InterruptObject implements ClaimedInterrupt {
     return this.#detail;
   }
 
+  /** True when masks are the MSI-X table's own. */
+  get hardwareMask(): boolean {
+    return this.#vectors?.hardwareMask === true;
+  }
+
   /** Rows of counters, locks and DPCs: one per message, one for a line. */
   get messageCount(): number {
     return this.#counters.length;

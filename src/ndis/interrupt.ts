@@ -276,6 +276,15 @@ export function NdisDiagnosticEnableInterrupt(NdisInterruptHandle: NDIS_HANDLE):
   return diagnose(NdisInterruptHandle, 0, true, false);
 }
 
+/**
+ * Ours: true when NdisMConfigMSIXTableEntry masks in the MSI-X table itself, so that the PBA keeps what arrives meanwhile;
+ * false when the table cannot be mapped (and for MSI and a line): the disable handler then has to use the device's own
+ * mask register, or the device goes on waking the processor for nothing. Any IRQL.
+ */
+export function NdisDiagnosticMaskIsHardware(NdisInterruptHandle: NDIS_HANDLE): boolean {
+  return registered(NdisInterruptHandle, 'NdisDiagnosticMaskIsHardware').hardwareMask;
+}
+
 function diagnose(handle: NDIS_HANDLE, message: number, line: boolean, disable: boolean): NDIS_STATUS {
   requireIrqlAtMost(DISPATCH_LEVEL, 'a diagnostic function');
   const interrupt = handle as unknown;

@@ -14,6 +14,7 @@ import {
   type NDIS_RECEIVE_THROTTLE_PARAMETERS,
   NDIS_SIZEOF_MSIX_CONFIG_PARAMETERS_REVISION_1,
   NDIS_STATUS_SUCCESS,
+  NdisDiagnosticMaskIsHardware,
   NdisMConfigMSIXTableEntry,
   NdisMQueueDpc,
   NdisMSIXTableConfigMaskTableEntry,
@@ -116,11 +117,10 @@ export class InterruptService {
 
   #arm(message: number): void {
     const bit = 1 << message;
-    const plan = this.plan!;
     this.#armed |= bit;
-    // Without a table the device's own mask is what the diagnostic call holds down.
-    if ((this.#diagnosed & bit) !== 0 && plan.mode !== 'msix') return;
-    this.#device.arm(this.#hw, plan, this.#masks[message]!);
+    // Without a table's mask the device's own is what the diagnostic call holds down.
+    if ((this.#diagnosed & bit) !== 0 && !this.#tableMasks()) return;
+    this.#device.arm(this.#hw, this.plan!, this.#masks[message]!);
   }
 
   #disarm(message: number): void {
@@ -209,18 +209,26 @@ export class InterruptService {
     NdisMQueueDpc(this.interrupt, message, 1, null);
   }
 
-  /** MiniportDisableMessageInterrupt: the table entry's mask; without a table the device's own. DIRQL. */
+  /** True when a message is masked in the MSI-X table itself; else the device's mask register has to do it. */
+  #tableMasks(): boolean {
+    return this.plan?.mode === 'msix' && this.interrupt !== null && NdisDiagnosticMaskIsHardware(this.interrupt);
+  }
+
+  /** MiniportDisableMessageInterrupt: the table entry's mask; where there is none to be set, the device's own. DIRQL. */
   disableMessage(message: number): void {
+    if (this.plan === null) return;
     this.#diagnosed |= 1 << message;
-    if (this.plan?.mode === 'msix') this.#configureEntry(message, NdisMSIXTableConfigMaskTableEntry);
-    else if (this.plan !== null) this.#device.disarm(this.#hw, this.plan, this.#masks[message]!);
+    if (this.plan.mode === 'msix') this.#configureEntry(message, NdisMSIXTableConfigMaskTableEntry);
+    // The cause stays up in the device, which raises it on unmask: once, as the PBA would.
+    if (!this.#tableMasks()) this.#device.disarm(this.#hw, this.plan, this.#masks[message]!);
   }
 
   /** MiniportEnableMessageInterrupt: unmasks, and looks at the rings in a DPC: an edge may be lost. DIRQL. */
   enableMessage(message: number): void {
+    if (this.plan === null) return;
     this.#diagnosed &= ~(1 << message);
-    if (this.plan?.mode === 'msix') this.#configureEntry(message, NdisMSIXTableConfigUnmaskTableEntry);
-    else if (this.plan !== null && (this.#armed & (1 << message)) !== 0) this.#arm(message);
+    if (this.plan.mode === 'msix') this.#configureEntry(message, NdisMSIXTableConfigUnmaskTableEntry);
+    if (!this.#tableMasks() && (this.#armed & (1 << message)) !== 0) this.#arm(message);
     this.queueDpc(message);
   }
 
