@@ -94,10 +94,13 @@ describe.each(CASES)('%s by %s', (chip, profile) => {
         const rig = await startRig(chip, { profile, hardwareMask });
         const { handle } = rig.adapter.interrupt!;
         expect(NdisDiagnosticDisableMessageInterrupt(handle, message)).toBe(NDIS_STATUS_SUCCESS);
+        const wakes = rig.adapter.interrupt!.messages[message]!.wakes;
         const masked = await isrsDuring(rig, () => {
           for (let i = 0; i < 5; i += 1) rig.fire(message);
         });
         expect(masked[message]).toBe(0);
+        // Masked at its source either way: not even the event loop wakes.
+        expect(rig.adapter.interrupt!.messages[message]!.wakes).toBe(wakes);
         expect(rig.adapter.interrupt!.messages[message]!.diagnosticDisabled).toBe(true);
         if (hardwareMask) {
           expect(rig.adapter.tableEntryMasked(message)).toBe(true);
