@@ -32,6 +32,7 @@ const STEPS = [
   vitest('unit'),
   vitest('native'),
   { name: 'heap', command: node, args: ['dist/test/bench/heap.js'] },
+  { name: 'bridge', command: node, args: ['dist/test/bench/bridge-heap.js'] },
   vitest('guest'),
 ];
 
