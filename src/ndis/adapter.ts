@@ -11,7 +11,7 @@ import { unknownLink } from './core.ts';
 import { decideGrant, resourceList } from './grant.ts';
 import { callAtIrql, KeGetCurrentIrql } from './irql.ts';
 import { Listeners, type Unsubscribe } from './listeners.ts';
-import { decodeStatistics, makeOidRequest, resendPacketFilter, submitOid } from './oid.ts';
+import { cancelCurrentOid, cancelOid, decodeStatistics, makeOidRequest, resendPacketFilter, submitOid } from './oid.ts';
 import { createSendPool, type SendPool } from './send-pool.ts';
 import { type AdapterState, isTransition, lets, nextState } from './state.ts';
 import {
@@ -378,13 +378,7 @@ export class Adapter {
     if ((await this.#within(OID_LIMIT_MS, core.oidTail)) !== TIMED_OUT) return;
     const current = core.oidCurrent;
     if (current === null) return;
-    try {
-      callAtIrql(DISPATCH_LEVEL, () =>
-        core.driver.characteristics.CancelOidRequestHandler(core.context, current.request.RequestId),
-      );
-    } catch (error) {
-      core.fault('MiniportCancelOidRequest threw', undefined, error);
-    }
+    cancelCurrentOid(core);
     if ((await this.#within(OID_LIMIT_MS, core.oidTail)) !== TIMED_OUT) return;
     current.completion.complete(NDIS_STATUS_REQUEST_ABORTED);
     core.fault('An OID request was not completed before the halt', BUG_CHECK_WATCHDOG);
@@ -569,6 +563,15 @@ export class Adapter {
   /** One request, after those before it. Never rejects for a status; see {@link queryOid} for the short form. */
   oidRequest(request: NDIS_OID_REQUEST): Promise<NDIS_STATUS> {
     return submitOid(this.core, this.core.host, request);
+  }
+
+  /**
+   * Cancels requests by the RequestId they carry: one that waits for its turn is answered NDIS_STATUS_REQUEST_ABORTED
+   * without reaching the miniport, for the one the miniport has MiniportCancelOidRequest is called. False: no such
+   * request. <= DISPATCH_LEVEL. [nf-ndis-ndiscanceloidrequest]
+   */
+  cancelOidRequest(requestId: unknown): boolean {
+    return cancelOid(this.core, requestId);
   }
 
   /** Queries into a buffer of `bytes` bytes; returns what was written. @throws NdisVfioError E_OID with the status's name. */

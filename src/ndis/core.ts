@@ -268,6 +268,9 @@ export class AdapterCore {
   // ---- OIDs and link ------------------------------------------------------------------------------------------------
   oidTail: Promise<unknown> = Promise.resolve();
   oidCurrent: { readonly request: NDIS_OID_REQUEST; readonly completion: Completion; ticks: number } | null = null;
+  /** Requests of hosts and bindings without an answer, in order; and the one whose turn it is. */
+  readonly oidQueue = new Set<NDIS_OID_REQUEST>();
+  oidServed: NDIS_OID_REQUEST | null = null;
   /** OIDs that have no answer yet. */
   oidsWaiting = 0;
   link: NDIS_LINK_STATE = unknownLink();

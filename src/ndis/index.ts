@@ -23,6 +23,7 @@ export * from './memory.ts';
 export * from './miniport.ts';
 export * from './net-buffer-list.ts';
 export * from './oid.ts';
+export * from './oid-types.ts';
 export * from './protocol.ts';
 export * from './send-pool.ts';
 export * from './status.ts';

@@ -6,6 +6,8 @@
 import { Completion } from './completion.ts';
 import { type AdapterCore, coreOf, type FilterHolder } from './core.ts';
 import { callAtIrql, requireIrqlAtMost } from './irql.ts';
+import { attributeAnswerOf, isAnsweredByNdis, setSpeed } from './oid-answers.ts';
+import { NdisRequestQueryStatistics } from './oid-types.ts';
 import { lets } from './state.ts';
 import {
   type NDIS_STATUS,
@@ -85,7 +87,46 @@ export function makeOidRequest(requestType: number, oid: number, buffer: Uint8Ar
 
 /** NDIS's own: queues a request of `holder` and resolves with its status. */
 export function submitOid(core: AdapterCore, holder: FilterHolder, request: NDIS_OID_REQUEST): Promise<NDIS_STATUS> {
-  return enqueue(core, () => serve(core, holder, request));
+  return enqueue(
+    core,
+    () => (cancelled.delete(request) ? NDIS_STATUS_REQUEST_ABORTED : serve(core, holder, request)),
+    request,
+  );
+}
+
+/** Cancelled while they waited for their turn. */
+const cancelled = new WeakSet<NDIS_OID_REQUEST>();
+
+/**
+ * NDIS's own: cancels the requests with a RequestId. One that waits never reaches the miniport and is answered
+ * REQUEST_ABORTED in its turn; for the one the miniport has, MiniportCancelOidRequest is called at DISPATCH_LEVEL, which
+ * completes it or lets it go on. False: no such request, nothing is called. [nc-ndis-miniport_cancel_oid_request]
+ */
+export function cancelOid(core: AdapterCore, requestId: unknown): boolean {
+  let found = false;
+  for (const request of core.oidQueue) {
+    if (request.RequestId !== requestId) continue;
+    found = true;
+    if (core.oidServed !== request) cancelled.add(request);
+  }
+  if (core.oidCurrent?.request.RequestId === requestId) {
+    found = true;
+    cancelCurrentOid(core);
+  }
+  return found;
+}
+
+/** NDIS's own: calls MiniportCancelOidRequest for the request the miniport has. */
+export function cancelCurrentOid(core: AdapterCore): void {
+  const current = core.oidCurrent;
+  if (current === null) return;
+  try {
+    callAtIrql(DISPATCH_LEVEL, () =>
+      core.driver.characteristics.CancelOidRequestHandler(core.context, current.request.RequestId),
+    );
+  } catch (error) {
+    core.fault('MiniportCancelOidRequest threw', undefined, error);
+  }
 }
 
 /** NDIS's own: brings the union of filters and multicast lists to the miniport again (after a reset, or an unbind). */
@@ -97,10 +138,21 @@ export function resendPacketFilter(core: AdapterCore): Promise<NDIS_STATUS> {
   });
 }
 
-function enqueue(core: AdapterCore, serveIt: () => Promise<NDIS_STATUS>): Promise<NDIS_STATUS> {
+function enqueue(
+  core: AdapterCore,
+  serveIt: () => NDIS_STATUS | Promise<NDIS_STATUS>,
+  request: NDIS_OID_REQUEST | null = null,
+): Promise<NDIS_STATUS> {
   core.oidsWaiting++;
-  const answer = core.oidTail.then(serveIt).finally(() => {
+  if (request !== null) core.oidQueue.add(request);
+  const inTurn = (): NDIS_STATUS | Promise<NDIS_STATUS> => {
+    core.oidServed = request;
+    return serveIt();
+  };
+  const answer = core.oidTail.then(inTurn).finally(() => {
     core.oidsWaiting--;
+    core.oidServed = null;
+    if (request !== null) core.oidQueue.delete(request);
   });
   core.oidTail = answer.catch(() => undefined);
   return answer;
@@ -132,8 +184,12 @@ async function serve(core: AdapterCore, holder: FilterHolder, request: NDIS_OID_
   data.BytesRead = 0;
   data.BytesNeeded = 0;
   if (data.InformationBufferLength > (data.InformationBuffer?.length ?? 0)) return NDIS_STATUS_INVALID_LENGTH;
-  if (request.RequestType === NdisRequestQueryInformation) return query(core, request);
+  if (request.RequestType === NdisRequestQueryInformation || request.RequestType === NdisRequestQueryStatistics) {
+    return query(core, request);
+  }
   if (request.RequestType === NdisRequestSetInformation) {
+    // What NDIS answers by itself is the miniport's attributes: there is nothing to set, and the miniport is not asked.
+    if (isAnsweredByNdis(data.Oid) || COUNTER_OIDS[data.Oid] !== undefined) return NDIS_STATUS_NOT_SUPPORTED;
     const length = data.InformationBufferLength;
     if (data.Oid === t.OID_GEN_CURRENT_PACKET_FILTER && length === 4) return setFilter(core, holder, request);
     if (data.Oid === t.OID_802_3_MULTICAST_LIST && length % MAC_BYTES === 0) return setMulticast(core, holder, request);
@@ -184,6 +240,7 @@ async function query(core: AdapterCore, request: NDIS_OID_REQUEST): Promise<NDIS
   if (fields !== undefined) return queryCounter(core, request, fields);
   const answer = answerOf(core, oid);
   if (answer !== null) return writeAnswer(request, answer);
+  if (isAnsweredByNdis(oid)) return NDIS_STATUS_NOT_SUPPORTED;
   const status = await callMiniport(core, request);
   if (status !== NDIS_STATUS_NOT_SUPPORTED && status !== NDIS_STATUS_INVALID_OID) return status;
   const fallback = fallbackOf(core, oid);
@@ -225,7 +282,7 @@ function answerOf(core: AdapterCore, oid: number): Uint8Array | null {
     case t.OID_802_3_MULTICAST_LIST:
       return concat(unionOfMulticast(core));
     default:
-      return null;
+      return attributeAnswerOf(core, oid);
   }
 }
 
@@ -267,8 +324,10 @@ async function queryCounter(
     t.OID_GEN_STATISTICS,
     new Uint8Array(NDIS_SIZEOF_STATISTICS_INFO_REVISION_1),
   );
+  inner.RequestId = request.RequestId;
   const status = await callMiniport(core, inner);
   if (status !== NDIS_STATUS_SUCCESS) return status;
+  if (inner.DATA.BytesWritten < NDIS_SIZEOF_STATISTICS_INFO_REVISION_1) return NDIS_STATUS_FAILURE;
   const statistics = decodeStatistics(inner.DATA.InformationBuffer as Uint8Array);
   let sum = 0;
   for (const field of fields) sum += statistics[field];
@@ -316,12 +375,6 @@ export function encodeLinkState(link: NDIS_LINK_STATE): Uint8Array {
   return bytes;
 }
 
-function setSpeed(view: DataView, offset: number, bitsPerSecond: number): void {
-  const known = bitsPerSecond < t.NDIS_LINK_SPEED_UNKNOWN;
-  view.setUint32(offset, known ? bitsPerSecond % 2 ** 32 : 0xffff_ffff, true);
-  view.setUint32(offset + 4, known ? Math.floor(bitsPerSecond / 2 ** 32) : 0xffff_ffff, true);
-}
-
 function ulongs(values: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(values.length * 4);
   const view = new DataView(bytes.buffer);
@@ -341,6 +394,7 @@ async function setFilter(core: AdapterCore, holder: FilterHolder, request: NDIS_
   // Before the miniport is asked: the first frame it lets through already has a receiver.
   core.refresh();
   const inner = filterRequest(unionOfFilters(core));
+  inner.RequestId = request.RequestId;
   const status = await callMiniport(core, inner);
   if (status !== NDIS_STATUS_SUCCESS) {
     holder.packetFilter = before;
@@ -363,6 +417,7 @@ async function setMulticast(core: AdapterCore, holder: FilterHolder, request: ND
     return NDIS_STATUS_MULTICAST_FULL;
   }
   const inner = multicastRequest(union);
+  inner.RequestId = request.RequestId;
   const status = await callMiniport(core, inner);
   if (status !== NDIS_STATUS_SUCCESS) holder.multicast = before;
   return finishSet(request, inner, status);
