@@ -197,6 +197,10 @@ export class SimE1000e extends SimNic {
     this.#cause(I.RXO);
   }
 
+  protected intervalUs(vector: number): number {
+    return (this.registers.get(X.EITR + 4 * vector) & 0xffff) * 0.256;
+  }
+
   #cause(bits: number): void {
     this.registers.set(X.ICR, (this.registers.get(X.ICR) | bits) >>> 0);
     this.#update();

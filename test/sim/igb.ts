@@ -254,6 +254,10 @@ export class SimIgb extends SimNic {
     this.#raise(X.ICR, I.RXO);
   }
 
+  protected intervalUs(vector: number): number {
+    return (this.registers.get(X.EITR + 4 * vector) >>> 2) & 0x1fff;
+  }
+
   /** The EICR bit of a queue's cause by IVAR (82576 8.8.15): rx at bit 0, tx at bit 8, queues from 8 on 16 higher. */
   #queueBit(queue: number, shift: number): number {
     const entry = (this.registers.get(X.IVAR + 4 * (queue & 7)) >>> (shift + (queue > 7 ? 16 : 0))) & 0xff;

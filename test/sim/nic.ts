@@ -180,6 +180,8 @@ export abstract class SimNic {
   protected abstract causeLink(): void;
   protected abstract causeMdio(): void;
   protected abstract causeOverrun(): void;
+  /** What EITR tells for a vector, in microseconds. */
+  protected abstract intervalUs(vector: number): number;
   /** Resets interrupt registers and whatever else the chip has. */
   protected abstract resetChip(): void;
   /** Offsets of what a driver configures and must restore after a reset (filters, addresses). */
@@ -986,7 +988,8 @@ export abstract class SimNic {
 
   /** Sends a message on a vector, through the throttling and ghost quirks. */
   protected send(vector: number): void {
-    const { throttleUs, ghostInterrupts } = this.quirks;
+    const { ghostInterrupts, moderation } = this.quirks;
+    const throttleUs = Math.max(this.quirks.throttleUs, moderation ? this.intervalUs(vector) : 0);
     if (throttleUs > 0) {
       if (this.#throttled.has(vector)) {
         this.#throttled.set(vector, true);

@@ -24,6 +24,8 @@ export interface Quirks {
   readonly instant: boolean;
   /** Minimum distance of two messages of one vector; 0: none. QEMU e1000e: 128 at least. */
   readonly throttleUs: number;
+  /** Both: messages of a vector keep the distance its EITR tells (82574 10.2.4.11, 82576 8.8.14). Off: they need not. */
+  readonly moderation: boolean;
   /** QEMU: the end of the throttle interval sends a message without a cause (128 us after each when no throttle). */
   readonly ghostInterrupts: boolean;
   /** Data sheets: the multicast table is not initialised by a reset. */
@@ -43,6 +45,7 @@ export const DATASHEET: Quirks = {
   functionResetIsNoop: false,
   instant: false,
   throttleUs: 0,
+  moderation: false,
   ghostInterrupts: false,
   tablesKeepGarbage: true,
   bmsrLatchesLow: true,
@@ -59,6 +62,7 @@ export const QEMU: Quirks = {
   functionResetIsNoop: true,
   instant: true,
   throttleUs: 0,
+  moderation: false,
   ghostInterrupts: false,
   tablesKeepGarbage: false,
   bmsrLatchesLow: false,

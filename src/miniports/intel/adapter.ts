@@ -60,11 +60,12 @@ import {
   PCI_WHICHSPACE_CONFIG,
 } from '../../ndis/index.ts';
 import { generalAttributes, registrationAttributes } from './attributes.ts';
-import { type Configuration, readConfiguration } from './configuration.ts';
+import { type Configuration, parseNetworkAddress, readConfiguration } from './configuration.ts';
 import { type IntelDevice, type InterruptMode, planInterrupts } from './device.ts';
 import {
   EVENT_DEVICE_GONE,
   EVENT_LOST_INTERRUPT,
+  EVENT_NETWORK_ADDRESS_IGNORED,
   EVENT_PHY_SILENT,
   EVENT_REGISTER,
   EVENT_TRANSMIT_HANG,
@@ -110,6 +111,7 @@ export class IntelAdapter implements OidTarget {
   #rings!: Rings;
   #service!: InterruptService;
   #permanent: Uint8Array = new Uint8Array(6);
+  #current: Uint8Array = new Uint8Array(6);
   #multicastList: Uint8Array = new Uint8Array(0);
   /** Between MiniportRestart and MiniportPause. */
   #running = false;
@@ -163,7 +165,7 @@ export class IntelAdapter implements OidTarget {
   }
 
   get currentAddress(): Uint8Array {
-    return this.#permanent;
+    return this.#current;
   }
 
   setPacketFilter(filter: number): void {
@@ -222,9 +224,10 @@ export class IntelAdapter implements OidTarget {
     const address = await readPermanentAddress(this.#hw, sleep);
     if (address === undefined) return this.#fail(NDIS_ERROR_CODE_NETWORK_ADDRESS, NDIS_STATUS_FAILURE);
     this.#permanent = address;
+    this.#current = this.#chooseAddress(address);
     const declared = NdisMSetMiniportAttributes(
       this.#handle,
-      generalAttributes(this.configuration.mtu, address, address),
+      generalAttributes(this.configuration.mtu, address, this.#current),
     );
     if (declared !== NDIS_STATUS_SUCCESS) return declared;
     const rings = buildRings(this.#handle, this.device, this.#hw, this.configuration, this.statistics, (step) =>
@@ -252,6 +255,14 @@ export class IntelAdapter implements OidTarget {
     this.#service.enabled = true;
     this.#service.armAll();
     return NDIS_STATUS_SUCCESS;
+  }
+
+  /** `NetworkAddress` replaces the permanent address while it is one a station may have. */
+  #chooseAddress(permanent: Uint8Array): Uint8Array {
+    const text = this.configuration.networkAddress;
+    const chosen = parseNetworkAddress(text);
+    if (chosen === undefined && text !== '') NdisWriteErrorLogEntry(this.#handle, EVENT_NETWORK_ADDRESS_IGNORED);
+    return chosen ?? permanent;
   }
 
   #fail(errorCode: number, status: NDIS_STATUS): NDIS_STATUS {

@@ -11,6 +11,7 @@ import {
   NdisCloseConfiguration,
   NdisOpenConfigurationEx,
   NdisParameterInteger,
+  NdisParameterString,
   NdisReadConfiguration,
   out,
 } from '../../ndis/index.ts';
@@ -34,6 +35,8 @@ export interface Configuration {
   readonly moderationUs: number;
   /** Queues of each kind. `*NumRssQueues` is not it: without RSS only queue 0 gets frames. */
   readonly queues: number;
+  /** `NetworkAddress` as it was given, '' when it is not set; see {@link parseNetworkAddress}. */
+  readonly networkAddress: string;
 }
 
 export const DEFAULTS: Configuration = {
@@ -43,6 +46,7 @@ export const DEFAULTS: Configuration = {
   moderation: true,
   moderationUs: 20,
   queues: 1,
+  networkAddress: '',
 };
 
 /** Smallest and largest ring: 82574 3.2.6 and 82576 7.1.4 want multiples of 128 bytes; 4096 is what public drivers take. */
@@ -60,6 +64,27 @@ function readNumber(configuration: NDIS_HANDLE, keyword: string, range: readonly
   if (status.Value !== NDIS_STATUS_SUCCESS || parameter.Value === null) return fallback;
   const value = Number(parameter.Value.ParameterData);
   return Number.isInteger(value) && value >= range[0] && value <= range[1] ? value : fallback;
+}
+
+function readText(configuration: NDIS_HANDLE, keyword: string): string {
+  const status = out(NDIS_STATUS_SUCCESS as number);
+  const parameter = out<NDIS_CONFIGURATION_PARAMETER | null>(null);
+  NdisReadConfiguration(status, parameter, configuration, keyword, NdisParameterString);
+  return status.Value === NDIS_STATUS_SUCCESS ? String(parameter.Value?.ParameterData ?? '').trim() : '';
+}
+
+/**
+ * The station address in a `NetworkAddress` keyword: twelve hexadecimal digits, octets apart by nothing, `-` or `:`.
+ * Undefined for anything else, for a group address and for all zeros: no station may have those (IEEE 802.3, 3.2.3).
+ */
+export function parseNetworkAddress(text: string): Uint8Array | undefined {
+  const separator = text[2] === '-' || text[2] === ':' ? text[2] : '';
+  const octets = separator === '' ? (text.match(/../g) ?? []) : text.split(separator);
+  if (octets.length !== 6 || octets.join(separator) !== text) return undefined;
+  if (!octets.every((octet) => /^[0-9a-f]{2}$/i.test(octet))) return undefined;
+  const address = Uint8Array.from(octets, (octet) => Number.parseInt(octet, 16));
+  const usable = (address[0]! & 1) === 0 && address.some((octet) => octet !== 0);
+  return usable ? address : undefined;
 }
 
 /** Reads the adapter's keywords. PASSIVE_LEVEL. */
@@ -84,6 +109,7 @@ export function readConfiguration(handle: NDIS_HANDLE): Configuration {
     moderation: readNumber(configuration, '*InterruptModeration', [0, 1], DEFAULTS.moderation ? 1 : 0) === 1,
     moderationUs: readNumber(configuration, 'ITR', [0, 8000], DEFAULTS.moderationUs),
     queues: DEFAULTS.queues,
+    networkAddress: readText(configuration, 'NetworkAddress'),
   };
   NdisCloseConfiguration(configuration);
   return result;

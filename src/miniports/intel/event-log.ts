@@ -21,3 +21,5 @@ export const EVENT_REGISTER = 0xe000_0003;
 export const EVENT_LOST_INTERRUPT = 0xa000_0004;
 /** The PHY did not answer, the link may stay down. */
 export const EVENT_PHY_SILENT = 0xa000_0005;
+/** `NetworkAddress` holds no address a station may have; the permanent one is used. */
+export const EVENT_NETWORK_ADDRESS_IGNORED = 0xa000_0006;
