@@ -38,3 +38,5 @@ process.stdin.on('data', (chunk: string) => {
 });
 process.stdin.on('end', () => process.exit(0));
 emit('ready', { node: process.version });
+// The host watches for a guest whose processor never wakes up again.
+setInterval(() => emit('beat', null), 2000);

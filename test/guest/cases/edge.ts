@@ -563,6 +563,8 @@ export async function maskAndFire(params: { message: number; times: number; line
     // Longer than the throttle interval of 128 us the 82574L's model keeps.
     await sleep(2);
   }
+  // A message takes microseconds; a processor of the guest that the host holds back takes longer.
+  for (let waitedMs = 0; tableMaskedWhile && !pending() && waitedMs < 500; waitedMs += 20) await sleep(20);
   await sleep(40);
   const isrWhile = counters.isrCalls - isrBefore;
   const dpcWhile = counters.dpcRuns - dpcBefore;

@@ -34,7 +34,7 @@ const MASKED_BY_TABLE = {
   othersIsr: 0,
 } as const satisfies Omit<MaskResult, 'dpcAfter'>;
 
-/** What MSI and the line show, which have no table: the miniport masks in the device (82574 10.2.4.5, 82576 8.8.10). */
+/** What is seen without a table that can be mapped: the miniport masks in the device (82574 10.2.4.5, 82576 8.8.3). */
 const MASKED_IN_DEVICE = {
   disableStatus: 'NDIS_STATUS_SUCCESS',
   enableStatus: 'NDIS_STATUS_SUCCESS',
@@ -67,10 +67,10 @@ export function interruptSuite(guest: () => WiredGuest): void {
   const quiet = (): Promise<void> => guest().edge('waitQuiet');
   const expectMasked = async (message: number, expected: Partial<MaskResult>, line = false): Promise<void> => {
     const result = await guest().edge<MaskResult>('maskAndFire', { message, times: FIRED, line });
-    // With MSI the unmask makes the 82574L's model send by itself, so its throttle timer runs and sends once more.
-    const ghosts = expected === MASKED_IN_DEVICE && !line && guest().chip === 'e1000e';
-    const isrAfter = ghosts && result.isrAfter === 2 ? 1 : result.isrAfter;
-    expect({ message, ...result, isrAfter }).toMatchObject({ message, ...expected });
+    // Unmasked in the device, the device sends by itself; that starts its throttle timer, and QEMU's models send again,
+    // without a cause, when the timer ends. Unmasked in the table, the pending bit sends, and there is exactly one.
+    const ghost = expected === MASKED_IN_DEVICE && !line && result.isrAfter === 2;
+    expect({ message, ...result, isrAfter: ghost ? 1 : result.isrAfter }).toMatchObject({ message, ...expected });
     // The ISR's, and possibly the one by which the miniport looks at its rings after an unmask.
     expect(result.dpcAfter - result.isrAfter).toBeOneOf([0, 1]);
   };
@@ -192,8 +192,9 @@ export function interruptSuite(guest: () => WiredGuest): void {
     });
 
     it('each message obeys the mask: no ISR while masked, exactly one after, and traffic recovers', async () => {
+      const table = params.interrupts === undefined && params.withoutTable === undefined;
       for (let message = 0; message < guest().opened!.messageCount; message++) {
-        await expectMasked(message, params.interrupts === 'msi' ? MASKED_IN_DEVICE : MASKED_BY_TABLE);
+        await expectMasked(message, table ? MASKED_BY_TABLE : MASKED_IN_DEVICE);
         expect(await guest().echo({ count: 200 })).toMatchObject(FLAWLESS);
       }
     });

@@ -8,6 +8,9 @@ import { type CaseReply, type CaseRequest, decode, encode, LineSplitter } from '
 export type Chip = 'igb' | 'e1000e';
 export const CHIPS: readonly Chip[] = ['igb', 'e1000e'];
 
+/** A case that hangs must not cost the rest of the run. */
+const CALL_DEADLINE_MS = 240_000;
+
 export interface SessionOptions {
   readonly nics: NonNullable<BootOptions['nics']>;
   readonly kernel?: '6.1' | '6.12';
@@ -16,16 +19,25 @@ export interface SessionOptions {
   readonly dump?: string;
 }
 
+/** The agent beats every two seconds. */
+const KICK_AFTER_MS = 16_000;
+const DEAD_AFTER_MS = 150_000;
+
 export class GuestSession {
   readonly guest: Guest;
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   readonly #listeners = new Map<string, (data: unknown) => void>();
   #nextId = 1;
   #log = '';
+  #lastBeatMs = performance.now();
+  #kicks = 0;
+  readonly #watch: NodeJS.Timeout;
   #over: Error | undefined;
 
   private constructor(guest: Guest) {
     this.guest = guest;
+    this.#watch = setInterval(() => this.#lookAfter(), 2000);
+    this.#watch.unref();
     void guest.exited.then(
       ({ status }) => this.#fail(new Error(`the guest ended with status ${status}\n${this.log()}`)),
       (error: Error) => this.#fail(error),
@@ -76,7 +88,29 @@ export class GuestSession {
     return session;
   }
 
+  /**
+   * Under emulation a guest's processor sometimes sleeps through its timer for ever (the console then complains of a
+   * starved rcu_preempt thread). Stopping and continuing the machine makes QEMU look at every processor again; it does not
+   * help a program that hangs, which therefore still fails.
+   */
+  #lookAfter(): void {
+    const silentMs = performance.now() - this.#lastBeatMs;
+    if (silentMs > DEAD_AFTER_MS) {
+      clearInterval(this.#watch);
+      this.#fail(new Error(`the guest has been silent for ${Math.round(silentMs / 1000)} s\n${this.log()}`));
+    } else if (silentMs > KICK_AFTER_MS * (this.#kicks + 1)) {
+      this.#kicks++;
+      console.log(`the guest has been silent for ${Math.round(silentMs / 1000)} s: stopping and continuing it`);
+      void this.guest
+        .qmp('stop')
+        .then(() => this.guest.qmp('cont'))
+        .catch(() => undefined);
+    }
+  }
+
   #receive(message: CaseReply): void {
+    this.#lastBeatMs = performance.now();
+    this.#kicks = 0;
     if ('event' in message) {
       this.#listeners.get(message.event)?.(message.data);
       return;
@@ -90,6 +124,7 @@ export class GuestSession {
   }
 
   #fail(error: Error): void {
+    clearInterval(this.#watch);
     this.#over = error;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
@@ -104,12 +139,26 @@ export class GuestSession {
     this.#listeners.set(event, listener);
   }
 
-  /** Runs one case in the guest. */
-  call<T>(file: string, fn: string, params: unknown = {}): Promise<T> {
+  /** Runs one case in the guest. Rejects with what the guest said last when there is no answer in time. */
+  call<T>(file: string, fn: string, params: unknown = {}, deadlineMs = CALL_DEADLINE_MS): Promise<T> {
     if (this.#over !== undefined) return Promise.reject(this.#over);
     const request: CaseRequest = { id: this.#nextId++, file, fn, params };
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(request.id, { resolve: resolve as (value: unknown) => void, reject });
+      const timer = setTimeout(() => {
+        this.#waiting.delete(request.id);
+        const last = this.guest.console().slice(-10).join('\n');
+        reject(new Error(`${file}.${fn} gave no answer within ${deadlineMs} ms\n${this.log()}\nconsole:\n${last}`));
+      }, deadlineMs);
+      this.#waiting.set(request.id, {
+        resolve: (value) => {
+          clearTimeout(timer);
+          resolve(value as T);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
       this.guest.write(encode(request));
     });
   }
@@ -139,6 +188,7 @@ export class GuestSession {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#watch);
     await this.guest.stop();
   }
 }
