@@ -747,6 +747,7 @@ export class Adapter {
     const left = core.interrupt;
     if (left !== null) leak('its interrupt', interrupt, () => left.forceRelease());
     for (const one of [...core.timers]) leak('a timer', one.armed ? timer : undefined, () => one.release());
+    for (const one of [...core.claims]) leak(one.describe(), undefined, () => one.release());
     // Off before memory goes: a device left running must not write to what is being freed.
     attempt(() => core.pci.setBusMaster(false));
     for (const [buffer, block] of [...core.sharedMemory]) {

@@ -130,6 +130,13 @@ export interface ClaimedTimer {
   release(): void;
 }
 
+/** Something a miniport owns that is taken back with its name, whatever it is. */
+export interface Claim {
+  /** Of a sentence "... left <this> behind". */
+  describe(): string;
+  release(): void;
+}
+
 /** Scatter-gather DMA registration, as far as the adapter needs it. */
 export interface ClaimedDma {
   release(): void;
@@ -207,6 +214,9 @@ export class Binding extends FilterHolder {
 }
 
 export class AdapterCore {
+  /** The most processors any adapter was made with: what the queries without a handle answer. */
+  static processorsMax = 1;
+
   readonly pci: PciFunction;
   readonly options: AdapterOptions;
   readonly clock: Clock;
@@ -248,6 +258,8 @@ export class AdapterCore {
   readonly ioSpaces = new Set<{ release(): void }>();
   readonly sharedMemory = new Map<ArrayBufferLike, SharedBlock>();
   readonly timers = new Set<ClaimedTimer>();
+  /** Work items and memory with tags: what a halt only has to name and take back. */
+  readonly claims = new Set<Claim>();
 
   // ---- Data path ----------------------------------------------------------------------------------------------------
   bindings: readonly Binding[] = [];
@@ -288,6 +300,7 @@ export class AdapterCore {
     this.options = options;
     this.clock = options.clock;
     this.processors = integerOption('processors', options.processors, 1, 1, 32);
+    AdapterCore.processorsMax = Math.max(AdapterCore.processorsMax, this.processors);
     this.dpcBudget = integerOption('dpcBudget', options.dpcBudget, 64, 1, 0xffff_ffff);
     integerOption('messageLimit', options.messageLimit, 1, 1, 2048);
     this.host.packetFilter = 0;

@@ -16,6 +16,8 @@ export * from './data-path.ts';
 export * from './dpc.ts';
 export * from './driver.ts';
 export * from './ethernet-attributes.ts';
+export * from './event.ts';
+export * from './interlocked.ts';
 export * from './interrupt.ts';
 export * from './io.ts';
 export { KeGetCurrentIrql } from './irql.ts';
@@ -24,8 +26,30 @@ export * from './miniport.ts';
 export * from './net-buffer-list.ts';
 export * from './oid.ts';
 export * from './oid-types.ts';
+export {
+  type EX_POOL_PRIORITY,
+  HighPoolPriority,
+  LowPoolPriority,
+  NdisAllocateMemoryWithTagPriority,
+  NdisFreeMemory,
+  NdisMoveMemory,
+  NdisZeroMemory,
+  NormalPoolPriority,
+} from './pool-memory.ts';
 export * from './protocol.ts';
 export * from './send-pool.ts';
+export {
+  type NDIS_SPIN_LOCK,
+  NdisAcquireSpinLock,
+  NdisAllocateSpinLock,
+  NdisDprAcquireSpinLock,
+  NdisDprReleaseSpinLock,
+  NdisFreeSpinLock,
+  NdisReleaseSpinLock,
+  spinLock,
+} from './spin-lock.ts';
 export * from './status.ts';
+export * from './system.ts';
 export * from './time.ts';
 export * from './types.ts';
+export * from './work-item.ts';
