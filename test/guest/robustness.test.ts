@@ -13,8 +13,11 @@ const OWN = '0000:01:00.0';
 const OTHER = '0000:02:00.0';
 const ROUNDS = process.env['NDIS_VFIO_SOAK'] === '1' ? 200 : 40;
 const KILLS = 10;
-/** A leaked adapter would cost its 2 MiB of receive buffers in every round. */
-const RSS_DRIFT_LIMIT_MIB = 16;
+/**
+ * V8's heap settles after some 60 rounds, 25 MiB higher, and stays there (measured over 120); 1.1 MiB of DMA memory leaked
+ * in each round would pass this limit within 40.
+ */
+const RSS_DRIFT_LIMIT_MIB = 35;
 /** src/daemon/exit-status.ts. */
 const EXIT_REMOVED = 3;
 const EXIT_GONE = 4;
@@ -25,8 +28,8 @@ describe.each(CHIPS)('%s', (chip) => {
   let session: GuestSession;
   const up = (): Promise<StatusResult> => session.call('traffic', 'up', { bdf: OWN });
   const down = (): Promise<DaemonEnd & { left: Leftovers }> => session.call('traffic', 'down', { bdf: OWN });
-  const call = <T>(fn: string, params: object = {}): Promise<T> =>
-    session.call('robustness', fn, { bdf: OWN, ...params });
+  const call = <T>(fn: string, params: object = {}, deadlineMs?: number): Promise<T> =>
+    session.call('robustness', fn, { bdf: OWN, ...params }, deadlineMs);
 
   beforeAll(async () => {
     session = await GuestSession.boot({ nics: [{ model: chip }, { model: chip }] });
@@ -35,7 +38,11 @@ describe.each(CHIPS)('%s', (chip) => {
   afterAll(() => session?.close());
 
   test(`is opened, started and closed ${ROUNDS} times in one process without a descriptor, handle, mapping or pinned page left`, async () => {
-    const { first, last, open, secondsPerRound, macs } = await call<OpenCloseResult>('openClose', { rounds: ROUNDS });
+    const { first, last, open, secondsPerRound, macs } = await call<OpenCloseResult>(
+      'openClose',
+      { rounds: ROUNDS },
+      580_000,
+    );
     console.log(
       `${chip}: ${secondsPerRound.toFixed(2)} s a round, RSS ${first.rssMiB.toFixed(1)} -> ${last.rssMiB.toFixed(1)} MiB`,
     );
