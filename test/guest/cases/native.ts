@@ -1,8 +1,9 @@
 /**
- * Runs the checks of the addon against a real vfio-pci (test/guest/vfio-native.ts) as the program of their own that they
- * are: they count descriptors and mappings of their process. Layer: test (runs in the guest).
+ * Runs the programs that check a layer by themselves, as programs: they count descriptors and mappings of their process
+ * (vfio-native.ts), or hold two NICs at once (miniport-smoke.ts). Layer: test (runs in the guest).
  */
 import { command, ROOT } from '../../../scripts/guest/tools.ts';
+import { bindOnce } from './edge.ts';
 
 export interface NativeFact {
   readonly name: string;
@@ -25,4 +26,26 @@ export async function run(params: { bdf: string; unbound: string }): Promise<Nat
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as NativeFact);
   return { status, facts, stderr };
+}
+
+export interface SmokeResult {
+  readonly status: number;
+  readonly lines: readonly string[];
+  readonly stderr: string;
+}
+
+/** Two adapters of ours face each other on a hub: every kind of interrupt, masks, jumbo frames, resets. */
+export async function smoke(params: { nics: readonly string[]; frames: number }): Promise<SmokeResult> {
+  for (const bdf of params.nics) await bindOnce(bdf);
+  const { status, stdout, stderr } = await command(
+    '/usr/bin/env',
+    [
+      `SMOKE_NICS=${params.nics.join(',')}`,
+      `SMOKE_FRAMES=${params.frames}`,
+      process.execPath,
+      `${ROOT}dist/test/guest/miniport-smoke.js`,
+    ],
+    150_000,
+  );
+  return { status, lines: stdout.trimEnd().split('\n'), stderr };
 }

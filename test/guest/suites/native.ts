@@ -1,8 +1,8 @@
 /**
- * The addon and the host layer on a real vfio-pci (linux/vfio.h, PCI Local Bus 3.0 section 6.8). Layer: test.
+ * The programs that check a layer by themselves: addon and host layer on a real vfio-pci, two adapters face to face (linux/vfio.h, PCI Local Bus 3.0 section 6.8). Layer: test.
  */
 import { expect, it } from 'vitest';
-import type { NativeResult } from '../cases/native.ts';
+import type { NativeResult, SmokeResult } from '../cases/native.ts';
 import type { WiredGuest } from '../support/wired-guest.ts';
 
 /** Facts the program states today; fewer means that some no longer run. */
@@ -16,6 +16,14 @@ export function nativeSuite(guest: () => WiredGuest): void {
     for (const { name, detail } of result.facts) console.log(`  ${name}: ${String(detail)}`);
     expect(result.facts.filter(({ ok }) => !ok)).toEqual([]);
     expect(result.facts.length).toBeGreaterThanOrEqual(FACTS_MIN);
+    expect(result).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('carries frames between two adapters of ours with every kind of grant, masks, jumbo frames and resets', async () => {
+    const nics = [guest().bdf(1), guest().bdf(2)];
+    const result = await guest().session.call<SmokeResult>('native', 'smoke', { nics, frames: 320 });
+    for (const line of result.lines) console.log(`  ${line}`);
+    expect(result.lines.at(-1)).toBe('SMOKE OK');
     expect(result).toMatchObject({ status: 0, stderr: '' });
   });
 }

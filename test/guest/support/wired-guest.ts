@@ -1,5 +1,5 @@
 /**
- * A guest whose first NIC hangs on a wire this process holds the other end of; the second is alone. Layer: test.
+ * A guest whose first NIC hangs on a wire this process holds the other end of; two more share a hub. Layer: test.
  * Invariant: what it made is gone after close(): guest, socket, capture.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -36,7 +36,8 @@ export class WiredGuest {
       const session = await GuestSession.boot({
         nics: [
           { model: chip, wire: `stream:${path}` },
-          { model: chip, wire: 'null' },
+          { model: chip, wire: 'hub' },
+          { model: chip, wire: 'hub' },
         ],
         dump: join(folder, 'wire.pcap'),
         timeoutSeconds: 400,
