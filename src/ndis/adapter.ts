@@ -49,6 +49,7 @@ import {
   out,
   PASSIVE_LEVEL,
 } from './types.ts';
+import type { Violation } from './verifier/violation.ts';
 
 export type { Unsubscribe } from './listeners.ts';
 export type { AdapterState } from './state.ts';
@@ -637,6 +638,16 @@ export class Adapter {
     return this.core.logListeners.add(listener);
   }
 
+  /** Rules the verifier found broken, of each rule and place the first; empty while it is off. */
+  get violations(): readonly Violation[] {
+    return this.core.verifier?.violations ?? [];
+  }
+
+  /** A rule was broken, and was not before at the same place. Any IRQL. Never called while the verifier is off. */
+  onViolation(listener: (violation: Violation) => void): Unsubscribe {
+    return this.core.verifier?.onViolation(listener) ?? (() => {});
+  }
+
   /** What Windows would answer with a bug check. PASSIVE_LEVEL. Without a listener it is a process warning. */
   onFault(listener: (fault: AdapterFault) => void): Unsubscribe {
     return this.core.faultListeners.add(listener);
@@ -728,6 +739,7 @@ export class Adapter {
   /** Frees what the miniport forgot, and says so. */
   #takeBack(when: keyof typeof LEFT_BEHIND): void {
     const core = this.core;
+    core.verifier?.end(when);
     const { interrupt, timer, where } = LEFT_BEHIND[when];
     const leak = (what: string, bugCheck: number | undefined, free: () => void): void => {
       core.log({

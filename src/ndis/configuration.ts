@@ -42,7 +42,9 @@ export function NdisOpenConfigurationEx(
   requireIrqlAtMost(PASSIVE_LEVEL, 'NdisOpenConfigurationEx');
   const core = coreOrNull(ConfigObject.NdisHandle);
   if (core === null) return NDIS_STATUS_INVALID_PARAMETER;
-  ConfigurationHandle.Value = new Configuration(core) as unknown as NDIS_HANDLE;
+  const configuration = new Configuration(core);
+  core.verifier?.took('configuration handle', configuration);
+  ConfigurationHandle.Value = configuration as unknown as NDIS_HANDLE;
   return NDIS_STATUS_SUCCESS;
 }
 
@@ -85,5 +87,7 @@ function convert(value: number | string, type: NDIS_PARAMETER_TYPE): number | st
 /** PASSIVE_LEVEL. [nf-ndis-ndiscloseconfiguration] */
 export function NdisCloseConfiguration(ConfigurationHandle: NDIS_HANDLE): void {
   requireIrqlAtMost(PASSIVE_LEVEL, 'NdisCloseConfiguration');
-  configurationOf(ConfigurationHandle, 'NdisCloseConfiguration').open = false;
+  const configuration = configurationOf(ConfigurationHandle, 'NdisCloseConfiguration');
+  configuration.open = false;
+  configuration.core.verifier?.gave(configuration);
 }

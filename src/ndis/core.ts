@@ -32,6 +32,8 @@ import {
   NdisPauseFunctionsUnknown,
   type NET_BUFFER_LIST,
 } from './types.ts';
+import { openVerifier, type Verifier, type VerifierMode, type VerifierOptions } from './verifier/verifier.ts';
+import { wrapDriver } from './verifier/wrap.ts';
 
 export interface AdapterOptions {
   readonly clock: Clock;
@@ -47,6 +49,8 @@ export interface AdapterOptions {
   readonly configuration?: Readonly<Record<string, string | number>>;
   /** Call MiniportCheckForHangEx; default true. */
   readonly checkForHang?: boolean;
+  /** Watches what the miniport does; default `off`. */
+  readonly verifier?: VerifierMode | VerifierOptions;
 }
 
 /** What a host sees of a registered interrupt. */
@@ -221,6 +225,8 @@ export class AdapterCore {
   readonly options: AdapterOptions;
   readonly clock: Clock;
   readonly driver: DriverRecord;
+  /** null: off. */
+  readonly verifier: Verifier | null;
   readonly processors: number;
   readonly dpcBudget: number;
 
@@ -295,10 +301,15 @@ export class AdapterCore {
   readonly #reported = new Set<string>();
 
   constructor(driver: DriverRecord, pci: PciFunction, options: AdapterOptions) {
-    this.driver = driver;
     this.pci = pci;
     this.options = options;
     this.clock = options.clock;
+    this.verifier = openVerifier(this, options.verifier);
+    const { driverObject, context, characteristics } = driver;
+    this.driver =
+      this.verifier === null
+        ? driver
+        : new DriverRecord(driverObject, context, wrapDriver(this.verifier, characteristics));
     this.processors = integerOption('processors', options.processors, 1, 1, 32);
     AdapterCore.processorsMax = Math.max(AdapterCore.processorsMax, this.processors);
     this.dpcBudget = integerOption('dpcBudget', options.dpcBudget, 64, 1, 0xffff_ffff);
@@ -335,17 +346,21 @@ export class AdapterCore {
 
   /** Logs a broken rule once per `rule`, as it would otherwise be repeated with every frame. */
   logRule(rule: string, message: string, bugCheck?: number): void {
-    if (this.#reported.has(rule)) return;
-    this.#reported.add(rule);
-    const text = `${rule}: ${message}`;
-    this.log(bugCheck === undefined ? { kind: 'rule', message: text } : { kind: 'rule', message: text, bugCheck });
+    if (!this.#reported.has(rule)) {
+      this.#reported.add(rule);
+      const text = `${rule}: ${message}`;
+      this.log(bugCheck === undefined ? { kind: 'rule', message: text } : { kind: 'rule', message: text, bugCheck });
+    }
+    this.verifier?.violate(rule, message);
   }
 
   /**
    * The counterpart of a bug check. Any IRQL: dispatch stops at once, the listeners are called in a microtask. Without a
-   * listener it becomes a process warning, so it is never silent.
+   * listener it becomes a process warning, so it is never silent. `rule`: the verifier's, where `bugCheck` does not name
+   * it.
    */
-  fault(message: string, bugCheck?: number, error?: unknown): void {
+  fault(message: string, bugCheck?: number, error?: unknown, rule?: string): void {
+    if (this.verifier?.faulting(message, bugCheck, error, rule) === false) return;
     const fault: AdapterFault = {
       message,
       ...(bugCheck === undefined ? {} : { bugCheck }),
@@ -362,6 +377,7 @@ export class AdapterCore {
         process.emitWarning(`${this.pci.address}: ${message}${because}`, 'NdisFault');
       this.faultListeners.emit(fault);
     });
+    this.verifier?.faulted();
   }
 
   /** A device that may master the bus does so from now on; call when it is quiet and about to get memory or vectors. */

@@ -170,7 +170,7 @@ export function giveBack(core: AdapterCore, chain: NET_BUFFER_LIST, flags: numbe
     let done: NET_BUFFER_LIST | null = at;
     if (at.NdisReserved !== AWAY) {
       core.logRule(
-        'INT-18',
+        'PROTOCOL',
         'a protocol returned an NBL it does not hold (kept in spite of RESOURCES, or returned twice)',
       );
       done = null;
@@ -230,7 +230,8 @@ function faultCount(core: AdapterCore, chain: NET_BUFFER_LIST, count: number, to
     nbl.NdisReserved = HOME;
     left--;
   }
-  core.fault(`NumberOfNetBufferLists is ${told}, the chain has ${count > told ? 'more' : count}`);
+  const what = `NumberOfNetBufferLists is ${told}, the chain has ${count > told ? 'more' : count}`;
+  core.fault(what, undefined, undefined, 'NV-02');
 }
 
 // ---- Send -------------------------------------------------------------------------------------------------------------
@@ -257,6 +258,7 @@ export function sendDown(binding: Binding, chain: NET_BUFFER_LIST, port: number,
     return;
   }
   core.nblsSent += count;
+  core.verifier?.sending(chain);
   const before = setIrql(DISPATCH_LEVEL);
   try {
     const handler = core.driver.characteristics.SendNetBufferListsHandler;
@@ -306,6 +308,7 @@ export function NdisMSendNetBufferListsComplete(
   const core = MiniportAdapterHandle as unknown;
   if (!(core instanceof AdapterCore)) wrongHandle('NdisMSendNetBufferListsComplete', 'the miniport handle');
   if (KeGetCurrentIrql() > DISPATCH_LEVEL) requireIrqlAtMost(DISPATCH_LEVEL, 'NdisMSendNetBufferListsComplete');
+  core.verifier?.sent(NetBufferLists);
   completeUp(core, NetBufferLists, SendCompleteFlags);
 }
 
@@ -319,7 +322,7 @@ function completeUp(core: AdapterCore, chain: NET_BUFFER_LIST, flags: number): v
     let count = 0;
     while (next !== null && next.SourceHandle === source) {
       if (next.NdisReserved !== AWAY) {
-        core.fault('An NBL was completed that the miniport does not own (completed twice, or never sent)');
+        faultNotOwned(core);
         return;
       }
       next.NdisReserved = HOME;
@@ -348,8 +351,13 @@ function callSendComplete(binding: Binding, chain: NET_BUFFER_LIST, count: numbe
   }
 }
 
+function faultNotOwned(core: AdapterCore): void {
+  const what = 'An NBL was completed that the miniport does not own (completed twice, or never sent)';
+  core.fault(what, undefined, undefined, 'INT-17');
+}
+
 /** Trap 62: the Status is per NBL. */
 function statusNotSet(core: AdapterCore, nbl: NET_BUFFER_LIST): void {
-  core.logRule('SEND', 'an NBL was completed without its Status being set');
+  core.logRule('NV-03', 'an NBL was completed without its Status being set');
   nbl.Status = NDIS_STATUS_SUCCESS;
 }

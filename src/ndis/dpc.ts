@@ -21,6 +21,9 @@ export function NdisMQueueDpc(
 ): number {
   const interrupt = NdisInterruptHandle as unknown;
   if (!(interrupt instanceof InterruptObject) || interrupt.phase === 'Unregistered') {
+    if (interrupt instanceof InterruptObject) {
+      interrupt.core.verifier?.saw('staleInterrupt', { what: 'NdisMQueueDpc' });
+    }
     return wrongHandle('NdisMQueueDpc', 'the handle of a registered interrupt (INT-05)');
   }
   if (!(MessageId >= 0 && MessageId < interrupt.messageCount)) {

@@ -205,7 +205,7 @@ export class InterruptObject implements ClaimedInterrupt {
     }
     if (!claimed) {
       counters.isrFalse++;
-      if (!this.line) this.core.logRule('ISR', `a message ISR returned FALSE, though messages are not shared`);
+      if (!this.line) this.core.logRule('NV-10', `a message ISR returned FALSE, though messages are not shared`);
     }
     // Independent of the return value (trap 19). The default DPC overrides the mask (trap 18).
     if (outputs.QueueDefaultInterruptDpc) this.queueDpc(message, 1, null);
@@ -286,6 +286,7 @@ export class InterruptObject implements ClaimedInterrupt {
 
   #takeLock(message: number, what: string): void {
     if (this.#isLocked(message)) {
+      this.core.logRule('INT-16', `${what} was called while the lock of ${this.#nameOf(message)} is held`);
       throw new NdisVfioError('E_STATE', {
         action: `Cannot call ${what}`,
         cause: `the lock of ${this.#nameOf(message)} is already held (INT-16); on Windows this is a deadlock`,

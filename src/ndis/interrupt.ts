@@ -38,6 +38,7 @@ import {
   type Out,
   PASSIVE_LEVEL,
 } from './types.ts';
+import { watchCharacteristics, watchTable, wrapInterrupt, wrapSynchronize } from './verifier/wrap.ts';
 
 /**
  * Registers the adapter's interrupt. PASSIVE_LEVEL; in MiniportInitializeEx, after the registration attributes, once.
@@ -64,7 +65,7 @@ export function NdisMRegisterInterruptEx(
   const invalid = validate(core, given);
   if (invalid !== NDIS_STATUS_SUCCESS) return invalid;
   const grant = core.grant as InterruptGrant;
-  const handlers: InterruptHandlers = {
+  const plain: InterruptHandlers = {
     InterruptHandler: given.InterruptHandler,
     InterruptDpcHandler: given.InterruptDpcHandler,
     DisableInterruptHandler: given.DisableInterruptHandler,
@@ -75,6 +76,8 @@ export function NdisMRegisterInterruptEx(
     DisableMessageInterruptHandler: given.DisableMessageInterruptHandler,
     EnableMessageInterruptHandler: given.EnableMessageInterruptHandler,
   };
+  const { verifier } = core;
+  const handlers = verifier === null ? plain : wrapInterrupt(verifier, () => core.clock.nowUs(), plain);
   const before = {
     handle: NdisInterruptHandle.Value,
     type: given.InterruptType,
@@ -86,7 +89,8 @@ export function NdisMRegisterInterruptEx(
     core.interrupt = interrupt;
     NdisInterruptHandle.Value = interrupt.handle;
     given.InterruptType = interrupt.detail.type;
-    given.MessageInfoTable = table;
+    given.MessageInfoTable = verifier === null || table === null ? table : watchTable(verifier, table);
+    if (verifier !== null) watchCharacteristics(verifier, given);
   };
   publish();
   // A message is a memory write, so the device must be bus master to raise one.
@@ -110,6 +114,7 @@ function validate(core: AdapterCore, given: NDIS_MINIPORT_INTERRUPT_CHARACTERIST
     !given.DisableInterruptHandler ||
     !given.EnableInterruptHandler
   ) {
+    core.logRule('INT-02', 'NdisMRegisterInterruptEx was called without all four line handlers');
     return NDIS_STATUS_BAD_CHARACTERISTICS;
   }
   const messageHandlers = [
@@ -118,7 +123,13 @@ function validate(core: AdapterCore, given: NDIS_MINIPORT_INTERRUPT_CHARACTERIST
     given.DisableMessageInterruptHandler,
     given.EnableMessageInterruptHandler,
   ];
-  if (given.MsiSupported && messageHandlers.some((one) => !one)) return NDIS_STATUS_BAD_CHARACTERISTICS;
+  if (given.MsiSupported && messageHandlers.some((one) => !one)) {
+    core.logRule(
+      'INT-02',
+      'NdisMRegisterInterruptEx was called with MsiSupported and without all four message handlers',
+    );
+    return NDIS_STATUS_BAD_CHARACTERISTICS;
+  }
   if (!given.MsiSupported && messageHandlers.some((one) => one)) {
     core.logRule('INT-02', 'message handlers were given though MsiSupported is FALSE');
   }
@@ -196,9 +207,12 @@ export function NdisMSynchronizeWithInterruptEx(
   const interrupt = registered(NdisInterruptHandle, 'NdisMSynchronizeWithInterruptEx');
   const message = interrupt.line ? 0 : MessageId;
   if (!(message >= 0 && message < interrupt.messageCount)) {
+    interrupt.core.logRule('INT-10', `NdisMSynchronizeWithInterruptEx was called for message ${MessageId}`);
     return refuse('NdisMSynchronizeWithInterruptEx', `there is no message ${MessageId} (INT-10)`);
   }
-  const result = interrupt.synchronize(message, SynchronizeFunction, SynchronizeContext);
+  const { verifier } = interrupt.core;
+  const call = verifier === null ? SynchronizeFunction : wrapSynchronize(verifier, message, SynchronizeFunction);
+  const result = interrupt.synchronize(message, call, SynchronizeContext);
   if (typeof result !== 'boolean') {
     return refuse('NdisMSynchronizeWithInterruptEx', 'the synchronize function returned no boolean');
   }
@@ -224,12 +238,16 @@ export function NdisMConfigMSIXTableEntry(
     return NDIS_STATUS_INVALID_PARAMETER;
   }
   const grant = core.grant;
-  if (core.state === 'Halted' || core.state === 'Shutdown' || grant === null) return NDIS_STATUS_FAILURE;
+  if (core.state === 'Halted' || core.state === 'Shutdown' || grant === null) {
+    core.verifier?.saw('entryConfiguredOutside', {});
+    return NDIS_STATUS_FAILURE;
+  }
   if (grant.kind !== 'msix' || !isIndex(TableEntry, grant.entryCount)) return NDIS_STATUS_INVALID_PARAMETER;
   const interrupt = core.interrupt instanceof InterruptObject ? core.interrupt : null;
   switch (ConfigOperation) {
     case NdisMSIXTableConfigSetTableEntry:
       requireIrqlAtMost(DISPATCH_LEVEL, 'NdisMConfigMSIXTableEntry (set)');
+      core.verifier?.saw('entryConfigured', { set: true, message: MessageNumber, messageCount: grant.messageCount });
       if (!isIndex(MessageNumber, grant.messageCount)) return NDIS_STATUS_INVALID_PARAMETER;
       grant.messageOf[TableEntry] = MessageNumber;
       return NDIS_STATUS_SUCCESS;
@@ -238,6 +256,7 @@ export function NdisMConfigMSIXTableEntry(
       else interrupt.maskEntry(TableEntry);
       return NDIS_STATUS_SUCCESS;
     case NdisMSIXTableConfigUnmaskTableEntry:
+      core.verifier?.unmasked();
       if (interrupt === null) grant.masked[TableEntry] = 0;
       else interrupt.unmaskEntry(TableEntry);
       return NDIS_STATUS_SUCCESS;
@@ -306,6 +325,7 @@ function registered(handle: NDIS_HANDLE, what: string): InterruptObject {
     requireIrqlAtMost(DIRQL, what);
     return interrupt;
   }
+  if (interrupt instanceof InterruptObject) interrupt.core.verifier?.saw('staleInterrupt', { what });
   return wrongHandle(what, 'the handle of a registered interrupt (INT-04, INT-05)');
 }
 

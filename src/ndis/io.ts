@@ -87,7 +87,10 @@ export function NdisMMapIoSpace(
   const core = coreOrNull(MiniportAdapterHandle);
   if (core === null) return NDIS_STATUS_INVALID_PARAMETER;
   if (core.state !== 'Initializing' || core.registration === null) {
-    core.logRule('IO', 'NdisMMapIoSpace belongs into MiniportInitializeEx, after the registration attributes');
+    core.logRule(
+      'NdisMMapIoSpace',
+      'NdisMMapIoSpace belongs into MiniportInitializeEx, after the registration attributes',
+    );
     return NDIS_STATUS_FAILURE;
   }
   const info = core.pci.bars.find(
@@ -98,7 +101,8 @@ export function NdisMMapIoSpace(
   let mapped: MappedBar | undefined = core.bars.get(info.index);
   if (mapped === undefined) {
     try {
-      mapped = { bar: core.pci.mapBar(info.index), pieces: 0 };
+      const bar = core.pci.mapBar(info.index);
+      mapped = { bar: core.verifier?.watchBar(bar) ?? bar, pieces: 0 };
     } catch (error) {
       core.log({ kind: 'info', message: `BAR ${info.index} cannot be mapped: ${String(error)}` });
       return NDIS_STATUS_RESOURCES;
@@ -120,10 +124,10 @@ export function NdisMUnmapIoSpace(MiniportAdapterHandle: NDIS_HANDLE, VirtualAdd
   requireIrqlAtMost(PASSIVE_LEVEL, 'NdisMUnmapIoSpace');
   const core = coreOf(MiniportAdapterHandle, 'NdisMUnmapIoSpace');
   if (!VirtualAddress.belongsTo(core) || !core.ioSpaces.has(VirtualAddress)) {
-    core.logRule('IO', 'NdisMUnmapIoSpace was called for a space that is not mapped');
+    core.logRule('NV-05', 'NdisMUnmapIoSpace was called for a space that is not mapped');
     return;
   }
-  if (VirtualAddress.lengthBytes !== Length) core.logRule('IO', 'NdisMUnmapIoSpace was called with another length');
+  if (VirtualAddress.lengthBytes !== Length) core.logRule('NV-05', 'NdisMUnmapIoSpace was called with another length');
   VirtualAddress.release();
 }
 

@@ -7,6 +7,12 @@ import { NdisVfioError } from '../base/errors.ts';
 import { DIRQL, DISPATCH_LEVEL, type KIRQL, PASSIVE_LEVEL } from './types.ts';
 
 let current: KIRQL = PASSIVE_LEVEL;
+let observer: ((what: string, limit: KIRQL, irql: KIRQL) => void) | null = null;
+
+/** NDIS's own: whom a call from too high a level is told to before it is refused. */
+export function observeIrql(told: (what: string, limit: KIRQL, irql: KIRQL) => void): void {
+  observer = told;
+}
 
 /** The IRQL of the code that calls. Any IRQL. [nf-wdm-kegetcurrentirql] */
 export function KeGetCurrentIrql(): KIRQL {
@@ -44,6 +50,7 @@ export function requireIrqlAtMost(level: KIRQL, what: string): void {
 }
 
 function refuseIrql(level: KIRQL, what: string): never {
+  observer?.(what, level, current);
   throw new NdisVfioError('E_STATE', {
     action: `Cannot call ${what}`,
     cause: `it is allowed up to ${irqlName(level)} and was called at ${irqlName(current)}`,
@@ -51,7 +58,9 @@ function refuseIrql(level: KIRQL, what: string): never {
   });
 }
 
-function irqlName(level: KIRQL): string {
-  if (level >= DIRQL) return 'DIRQL';
+/** The level's name. */
+export function irqlName(level: KIRQL): string {
+  if (level > DIRQL) return 'HIGH_LEVEL';
+  if (level === DIRQL) return 'DIRQL';
   return level >= DISPATCH_LEVEL ? 'DISPATCH_LEVEL' : 'PASSIVE_LEVEL';
 }

@@ -33,6 +33,7 @@ import {
   PASSIVE_LEVEL,
   type SCATTER_GATHER_LIST,
 } from './types.ts';
+import { wrapProcessSgList, wrapWaiting } from './verifier/wrap.ts';
 
 /** Frames that can be under way through map registers at once. */
 const MAP_REGISTERS = 64;
@@ -55,8 +56,14 @@ class SgDma implements ClaimedDma {
 
   constructor(core: AdapterCore, description: NDIS_SG_DMA_DESCRIPTION, arena: DmaArena, slotBytes: number) {
     this.core = core;
-    this.process = description.ProcessSGListHandler;
-    this.allocated = description.SharedMemAllocateCompleteHandler;
+    const { verifier } = core;
+    const process = description.ProcessSGListHandler;
+    this.process = verifier === null ? process : wrapProcessSgList(verifier, process);
+    const allocated = description.SharedMemAllocateCompleteHandler;
+    this.allocated =
+      verifier === null || !allocated
+        ? allocated
+        : wrapWaiting(verifier, 'MiniportSharedMemoryAllocateComplete', allocated);
     this.arena = arena;
     this.bytes = arena.bytes;
     this.slotBytes = slotBytes;
@@ -116,7 +123,7 @@ export function NdisMDeregisterScatterGatherDma(NdisMiniportDmaHandle: NDIS_HAND
   requireIrqlAtMost(PASSIVE_LEVEL, 'NdisMDeregisterScatterGatherDma');
   const dma = dmaOf(NdisMiniportDmaHandle, 'NdisMDeregisterScatterGatherDma');
   if (dma.core.sharedMemory.size > 0) {
-    dma.core.logRule('DMA', 'scatter-gather DMA was deregistered before the shared memory was freed');
+    dma.core.logRule('NV-04', 'scatter-gather DMA was deregistered before the shared memory was freed');
   }
   dma.release();
 }
@@ -148,10 +155,12 @@ export function NdisMAllocateSharedMemory(
     return;
   }
   if (core.state !== 'Initializing' || core.dma === null) {
-    core.logRule('DMA', 'NdisMAllocateSharedMemory is for MiniportInitializeEx, after NdisMRegisterScatterGatherDma');
+    core.logRule('NV-09', 'NdisMAllocateSharedMemory is for MiniportInitializeEx, after NdisMRegisterScatterGatherDma');
     return;
   }
+  core.verifier?.checkSlack(core.sharedMemory.values());
   VirtualAddress.Value = allocate(core, Length, PhysicalAddress);
+  if (VirtualAddress.Value === null) core.verifier?.sharedMemoryFailed();
 }
 
 /** Takes a block of DMA memory for the miniport and records it; null when there is none. */
@@ -227,7 +236,7 @@ export function NdisMFreeSharedMemory(
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisMFreeSharedMemory');
   const core = coreOf(MiniportAdapterHandle, 'NdisMFreeSharedMemory');
   if (core.state === 'Shutdown') {
-    core.logRule('DMA', 'NdisMFreeSharedMemory was called in MiniportShutdownEx');
+    core.logRule('NdisMFreeSharedMemory', 'NdisMFreeSharedMemory was called in MiniportShutdownEx');
     return;
   }
   const block = core.sharedMemory.get(VirtualAddress.buffer);
@@ -237,9 +246,15 @@ export function NdisMFreeSharedMemory(
   }
   const start = VirtualAddress.byteOffset === block.virtualAddress.byteOffset;
   if (!start || block.lengthBytes !== Length || block.iova !== PhysicalAddress) {
-    core.fault('Shared memory was freed with other arguments than it was allocated with');
+    core.fault(
+      'Shared memory was freed with other arguments than it was allocated with',
+      undefined,
+      undefined,
+      'NV-06',
+    );
     return;
   }
+  core.verifier?.checkSlack([block]);
   core.sharedMemory.delete(VirtualAddress.buffer);
   block.free();
 }
@@ -357,7 +372,7 @@ export function NdisMFreeNetBufferSGList(
 ): void {
   const dma = dmaOf(NdisMiniportDmaHandle, 'NdisMFreeNetBufferSGList');
   if (!(pSGL instanceof SgList) || !pSGL.inUse) {
-    dma.core.logRule('DMA', 'NdisMFreeNetBufferSGList was called for a list that is not in use');
+    dma.core.logRule('NV-07', 'NdisMFreeNetBufferSGList was called for a list that is not in use');
     return;
   }
   pSGL.inUse = false;

@@ -47,6 +47,7 @@ import {
   type Out,
   PASSIVE_LEVEL,
 } from './types.ts';
+import { watcher } from './verifier/frames.ts';
 
 const BUG_CHECK_RESET_COMPLETE = 0x0f;
 const BUG_CHECK_PAUSE_RESTART_COMPLETE = 0x1f;
@@ -132,6 +133,7 @@ export function NdisMDeregisterMiniportDriver(NdisMiniportDriverHandle: NDIS_HAN
   if (!(record instanceof DriverRecord) || !record.registered) {
     wrongHandle('NdisMDeregisterMiniportDriver', 'the handle of a registered driver');
   }
+  watcher()?.saw('driverDeregistered', {});
   record.registered = false;
   record.driverObject.record = null;
 }
@@ -258,7 +260,7 @@ export function NdisMIndicateStatusEx(
   const core = coreOf(MiniportAdapterHandle, 'NdisMIndicateStatusEx');
   if (!core.callable || core.registration === null) {
     core.logRule(
-      'STATUS',
+      'NdisMIndicateStatusEx',
       `${statusName(StatusIndication.StatusCode)} was indicated while the adapter is ${core.state}`,
     );
     return;
@@ -316,6 +318,7 @@ export function NdisWriteErrorLogEntry(
 ): void {
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisWriteErrorLogEntry');
   const core = coreOf(MiniportAdapterHandle, 'NdisWriteErrorLogEntry');
+  core.verifier?.logged();
   const values = ErrorLogValues.map((value) => hex(value)).join(', ');
   const message = `The miniport reported error ${hex(ErrorCode)}${values === '' ? '' : ` (${values})`}`;
   core.log({ kind: 'miniport', message, code: ErrorCode, values: ErrorLogValues });

@@ -19,6 +19,7 @@ import {
   type SCATTER_GATHER_ELEMENT,
   type SCATTER_GATHER_LIST,
 } from './types.ts';
+import { watcher } from './verifier/frames.ts';
 
 export class Mdl implements MDL {
   Next: MDL | null = null;
@@ -145,7 +146,9 @@ export function NdisAllocateNetBufferListPool(
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisAllocateNetBufferListPool');
   const core = coreOrNull(NdisHandle);
   if (Parameters.Header.Type !== NDIS_OBJECT_TYPE_DEFAULT || Parameters.Header.Revision < 1) return null;
-  return new NblPool(core, { ...Parameters }) as unknown as NDIS_HANDLE;
+  const pool = new NblPool(core, { ...Parameters });
+  core?.verifier?.took('NBL pool', pool);
+  return pool as unknown as NDIS_HANDLE;
 }
 
 /** Frees a pool. <= DISPATCH_LEVEL. NBLs still out are logged (bug check parameter 0x27). [nf-nblapi-ndisfreenetbufferlistpool] */
@@ -154,7 +157,9 @@ export function NdisFreeNetBufferListPool(PoolHandle: NDIS_HANDLE): void {
   const pool = poolOf(PoolHandle, 'NdisFreeNetBufferListPool');
   if (pool.outstanding > 0) {
     pool.core?.log({ kind: 'leak', message: `A pool was freed with ${pool.outstanding} NBLs out`, bugCheck: 0x27 });
+    pool.core?.verifier?.violate('0x7C/0x27', `a pool was freed with ${pool.outstanding} NBLs out`);
   }
+  pool.core?.verifier?.gave(pool);
   pool.open = false;
 }
 
@@ -177,7 +182,9 @@ export function NdisAllocateNetBufferAndNetBufferList(
   if (!pool.open || !pool.parameters.fAllocateNetBuffer || pool.parameters.DataSize !== 0) return null;
   pool.outstanding++;
   const source = pool.core === null ? null : pool.core.handle;
-  return new NetBufferList(PoolHandle, source, new NetBuffer(PoolHandle, MdlChain, DataOffset, DataLength));
+  const nbl = new NetBufferList(PoolHandle, source, new NetBuffer(PoolHandle, MdlChain, DataOffset, DataLength));
+  pool.core?.verifier?.took('NBL', nbl);
+  return nbl;
 }
 
 /**
@@ -188,10 +195,11 @@ export function NdisFreeNetBufferList(NetBufferList: NET_BUFFER_LIST): void {
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisFreeNetBufferList');
   const pool = poolOf(NetBufferList.NdisPoolHandle, 'NdisFreeNetBufferList');
   if ((NetBufferList.NdisReserved as number) > 0) {
-    pool.core?.logRule('NBL', 'an NBL was freed that its owner had not given back yet', 0x27);
+    pool.core?.logRule('INT-18', 'an NBL was freed that its owner had not given back yet', 0x27);
   }
   NetBufferList.NdisPoolHandle = null;
   pool.outstanding--;
+  pool.core?.verifier?.gave(NetBufferList);
 }
 
 /**
@@ -205,12 +213,15 @@ export function NdisAllocateMdl(NdisHandle: NDIS_HANDLE, VirtualAddress: Uint8Ar
   if (core === null || !(Length >= 0 && Length <= VirtualAddress.length)) return null;
   const block = core.sharedMemory.get(VirtualAddress.buffer);
   const physical = block === undefined ? 0 : block.iova + VirtualAddress.byteOffset - block.byteOffset;
-  return new Mdl(VirtualAddress, 0, Length, physical);
+  const mdl = new Mdl(VirtualAddress, 0, Length, physical);
+  core.verifier?.took('MDL', mdl);
+  return mdl;
 }
 
 /** Frees an MDL; nothing refers to its memory afterwards. <= DISPATCH_LEVEL. [nf-ndis-ndisfreemdl] */
 export function NdisFreeMdl(Mdl: MDL): void {
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisFreeMdl');
+  watcher()?.gave(Mdl);
   Mdl.Next = null;
   Mdl.StartVa = NOTHING;
   Mdl.ByteOffset = 0;

@@ -170,6 +170,7 @@ export function NdisMOidRequestComplete(
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisMOidRequestComplete');
   const core = coreOf(MiniportAdapterHandle, 'NdisMOidRequestComplete');
   const current = core.oidCurrent;
+  core.verifier?.oidCompleting(OidRequest, Status);
   if (core.faulted) return;
   if (Status === NDIS_STATUS_PENDING) {
     core.fault('An OID request was completed with NDIS_STATUS_PENDING', BUG_CHECK_OID_COMPLETION);
@@ -214,6 +215,8 @@ async function callMiniport(core: AdapterCore, request: NDIS_OID_REQUEST): Promi
       core.fault(
         `MiniportOidRequest returned ${statusName(status)} and completed the request as well`,
         BUG_CHECK_OID_COMPLETION,
+        undefined,
+        'DoubleComplete',
       );
     }
   } catch (error) {

@@ -5,9 +5,11 @@
  */
 import type { Timer } from '../platform/index.ts';
 import { type AdapterCore, type ClaimedTimer, coreOrNull, wrongHandle } from './core.ts';
-import { requireIrqlAtMost, restoreIrql, setIrql } from './irql.ts';
+import { KeGetCurrentIrql, requireIrqlAtMost, restoreIrql, setIrql } from './irql.ts';
 import { type NDIS_STATUS, NDIS_STATUS_INVALID_PARAMETER, NDIS_STATUS_SUCCESS } from './status.ts';
 import { DISPATCH_LEVEL, type NDIS_CONTEXT, type NDIS_HANDLE, type Out, PASSIVE_LEVEL } from './types.ts';
+import { watcher } from './verifier/frames.ts';
+import { wrapPlain } from './verifier/wrap.ts';
 
 /** [ns-ndis-_ndis_timer_characteristics] */
 export interface NDIS_TIMER_CHARACTERISTICS {
@@ -32,6 +34,7 @@ export function NdisMSleep(MicrosecondsToSleep: number): Promise<void> {
 
 /** Busy-waits; at most 50 us by the rule. Any IRQL. [nf-ndis-ndisstallexecution] */
 export function NdisStallExecution(MicrosecondsToStall: number): void {
+  watcher()?.saw('stalled', { microseconds: MicrosecondsToStall });
   const endMs = performance.now() + MicrosecondsToStall / 1000;
   while (performance.now() < endMs);
 }
@@ -46,12 +49,21 @@ class TimerObject implements ClaimedTimer {
 
   constructor(core: AdapterCore, characteristics: NDIS_TIMER_CHARACTERISTICS) {
     this.core = core;
-    this.#characteristics = { ...characteristics };
+    const { verifier } = core;
+    const TimerFunction =
+      verifier === null
+        ? characteristics.TimerFunction
+        : wrapPlain(verifier, 'NDIS_TIMER_FUNCTION', characteristics.TimerFunction);
+    this.#characteristics = { ...characteristics, TimerFunction };
     core.timers.add(this);
   }
 
   get armed(): boolean {
     return this.#timer !== null;
+  }
+
+  get periodic(): boolean {
+    return this.#timer !== null && this.#periodMs > 0;
   }
 
   set(dueMs: number, periodMs: number, context: NDIS_CONTEXT): boolean {
@@ -129,7 +141,9 @@ export function NdisSetTimerObject(
 /** Stops a timer. <= DISPATCH_LEVEL, a periodic one PASSIVE_LEVEL. Returns true when it was running. [nf-ndis-ndiscanceltimerobject] */
 export function NdisCancelTimerObject(TimerObjectHandle: NDIS_HANDLE): boolean {
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisCancelTimerObject');
-  return timerOf(TimerObjectHandle, 'NdisCancelTimerObject').cancel();
+  const timer = timerOf(TimerObjectHandle, 'NdisCancelTimerObject');
+  timer.core.verifier?.saw('timerCancelled', { periodic: timer.periodic, irql: KeGetCurrentIrql() });
+  return timer.cancel();
 }
 
 /** Frees a timer; one still running is cancelled. <= DISPATCH_LEVEL. [nf-ndis-ndisfreetimerobject] */

@@ -10,6 +10,7 @@ import {
   type AdapterLogEntry,
   type AdapterOptions,
   type Driver,
+  formatViolation,
   loadDriver,
   type MDL,
   NDIS_CONNECT_LINE_BASED,
@@ -29,6 +30,7 @@ import {
   NdisSendNetBufferLists,
   type NET_BUFFER_LIST,
   out,
+  type VerifierMode,
 } from '../../../src/ndis/index.ts';
 import type { InterruptKind } from '../../../src/platform/index.ts';
 import {
@@ -56,6 +58,8 @@ export interface RigOptions extends Partial<Omit<SimOptions, 'chip'>> {
   readonly dpcBudget?: number;
   readonly checkForHang?: boolean;
   readonly configuration?: Readonly<Record<string, string | number>>;
+  /** Default: `throw`. */
+  readonly verifier?: VerifierMode;
 }
 
 /** A frame as the protocol saw it. */
@@ -240,6 +244,7 @@ export class Rig {
   /** Nothing was broken. `gaveUp`: the miniport may have asked for its removal, which NDIS reports as a fault. */
   clean(gaveUp = false): void {
     expect(this.sim.broken).toEqual([]);
+    expect(this.adapter.violations.map(formatViolation)).toEqual([]);
     const allowed = (message: string) => gaveUp && message.includes('NdisMRemoveMiniport');
     const rules = this.logs.filter((entry) => entry.kind === 'rule' || entry.kind === 'leak');
     expect(this.faults.filter((one) => !allowed(one.message))).toEqual([]);
@@ -287,9 +292,9 @@ export class Rig {
 
 /** A rig in state Halted. */
 export async function createRig(chip: Chip, options: RigOptions = {}): Promise<Rig> {
-  const { interrupts, messageLimit, dpcBudget, checkForHang, configuration, ...simOptions } = options;
+  const { interrupts, messageLimit, dpcBudget, checkForHang, configuration, verifier, ...simOptions } = options;
   const sim = createSim({ chip, ...simOptions });
-  return rigOn(sim, { interrupts, messageLimit, dpcBudget, checkForHang, configuration });
+  return rigOn(sim, { interrupts, messageLimit, dpcBudget, checkForHang, configuration, verifier });
 }
 
 // Simulated seconds are cheap, but the machine may be busy with other suites.
@@ -313,7 +318,7 @@ export async function rigOn(sim: Sim, choices: AdapterChoices = {}, alone = true
   realSleep?.();
   realSleep = redirectSleep(sim.clock);
   const given = Object.fromEntries(Object.entries(choices).filter(([, value]) => value !== undefined));
-  return new Rig(sim, driver, { clock: sim.clock, ...(given as Partial<AdapterOptions>) }, alone);
+  return new Rig(sim, driver, { clock: sim.clock, verifier: 'throw', ...(given as Partial<AdapterOptions>) }, alone);
 }
 
 /** A rig in state Running with the link up. */

@@ -13,6 +13,7 @@ import {
   loadDriver,
   type MDL,
   type MiniportModule,
+  NDIS_CONNECT_MESSAGE_BASED,
   type NDIS_CONTEXT,
   type NDIS_HANDLE,
   type NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
@@ -40,6 +41,8 @@ import {
   NdisAllocateMdl,
   NdisAllocateNetBufferAndNetBufferList,
   NdisAllocateNetBufferListPool,
+  NdisDevicePnPEventPowerProfileChanged,
+  NdisFreeMdl,
   NdisFreeNetBufferList,
   NdisFreeNetBufferListPool,
   NdisMAllocateSharedMemory,
@@ -173,14 +176,18 @@ export class TestMiniport {
     this.characteristics = characteristics;
     this.interruptStatus = NdisMRegisterInterruptEx(this.handle, this, characteristics, handle);
     this.interrupt = handle.Value as NDIS_HANDLE;
-    this.table = characteristics.MessageInfoTable;
+    this.table = characteristics.InterruptType === NDIS_CONNECT_MESSAGE_BASED ? characteristics.MessageInfoTable : null;
     return this.interruptStatus;
   }
 
   release(): void {
     const forget = this.script.forget ?? [];
     if (this.interrupt !== null && !forget.includes('interrupt')) NdisMDeregisterInterruptEx(this.interrupt);
-    for (const nbl of this.free) NdisFreeNetBufferList(nbl);
+    for (const nbl of this.free) {
+      const mdl = nbl.FirstNetBuffer?.MdlChain ?? null;
+      NdisFreeNetBufferList(nbl);
+      if (mdl !== null) NdisFreeMdl(mdl);
+    }
     if (this.pool !== null) NdisFreeNetBufferListPool(this.pool);
     this.pool = null;
     this.free = [];
@@ -342,7 +349,10 @@ export function driverCharacteristics(
       }
     },
     CancelSendHandler: () => {},
-    DevicePnPEventNotifyHandler: (_context, event) => void log.push(`pnp ${event.DevicePnPEvent}`),
+    // The power profile comes after every initialization and is of no interest to most tests.
+    DevicePnPEventNotifyHandler: (_context, event) => {
+      if (event.DevicePnPEvent !== NdisDevicePnPEventPowerProfileChanged) log.push(`pnp ${event.DevicePnPEvent}`);
+    },
     ShutdownHandlerEx: (_context, action) => void log.push(`shutdown ${action}`),
     CancelOidRequestHandler: () => void log.push('cancel oid'),
     ...overrides,

@@ -55,7 +55,7 @@ describe('NdisMAllocateSharedMemory', () => {
   it('is for MiniportInitializeEx only (trap 65)', async () => {
     const { miniport, log } = await initialized();
     expect(allocate(miniport.handle, 64).va).toBeNull();
-    expect(log.some((entry) => entry.message.startsWith('DMA'))).toBe(true);
+    expect(log.some((entry) => entry.message.startsWith('NV-09'))).toBe(true);
   });
 
   it('above PASSIVE_LEVEL is bug check 0x7C/0x01', async () => {

@@ -103,7 +103,7 @@ describe('NdisMIndicateReceiveNetBufferLists', () => {
     expect(miniport.returned).toEqual([]);
     NdisReturnNetBufferLists(protocol.handle, chain, 0);
     expect(miniport.returned).toEqual([]);
-    expect(log.some((entry) => entry.message.startsWith('INT-18'))).toBe(true);
+    expect(log.some((entry) => entry.message.startsWith('PROTOCOL'))).toBe(true);
     NdisMIndicateReceiveNetBufferLists(miniport.handle, link(protocol.received[0]?.nbls ?? []), 0, 2, 0);
     expect(adapter.receivesOutstanding).toBe(2);
   });
@@ -159,7 +159,7 @@ describe('NdisMIndicateReceiveNetBufferLists', () => {
     NdisReturnNetBufferLists(protocol.handle, chain, 0);
     expect(miniport.returned).toHaveLength(1);
     expect(adapter.receivesOutstanding).toBe(0);
-    expect(log.some((entry) => entry.message.startsWith('INT-18'))).toBe(true);
+    expect(log.some((entry) => entry.message.startsWith('PROTOCOL'))).toBe(true);
   });
 
   it('is refused at DIRQL, and for a handle that is none', async () => {

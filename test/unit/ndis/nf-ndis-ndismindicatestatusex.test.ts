@@ -119,6 +119,6 @@ describe('NdisMIndicateStatusEx', () => {
     made.adapter.onLink((state) => seen.push(state));
     indicate(made.miniport.handle, link(1));
     expect(seen).toEqual([]);
-    expect(made.log.some((entry) => entry.message.startsWith('STATUS'))).toBe(true);
+    expect(made.log.some((entry) => entry.message.startsWith('NdisMIndicateStatusEx'))).toBe(true);
   });
 });

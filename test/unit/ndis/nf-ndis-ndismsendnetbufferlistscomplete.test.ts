@@ -116,7 +116,7 @@ describe('NdisMSendNetBufferListsComplete', () => {
     const { miniport, pool, protocol, log } = await sending();
     NdisSendNetBufferLists(protocol.handle, chainOf(pool, 1), 0, 0);
     NdisMSendNetBufferListsComplete(miniport.handle, miniport.sends[0] as NET_BUFFER_LIST, 0);
-    expect(log.some((entry) => entry.message.startsWith('SEND'))).toBe(true);
+    expect(log.some((entry) => entry.message.startsWith('NV-03'))).toBe(true);
     expect(protocol.completed[0]?.Status).toBe(NDIS_STATUS_SUCCESS);
   });
 
