@@ -624,7 +624,10 @@ export interface FloodResult {
   readonly pendingDpcs: number;
   /** Of these: how often the vector could still have fired. */
   readonly unmaskedWhilePending: number;
-  /** Of these: how often an ISR of the message ran before the repeat. */
+  /**
+   * Of these: how often an ISR of the message ran before the repeat. A DPC that enables, looks again, finds frames and
+   * disables may have let a message out which arrives later: for the record, not a fault.
+   */
   readonly isrWhilePending: number;
   readonly receiveMessage: number;
   readonly before: Snapshot;

