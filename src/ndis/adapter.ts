@@ -12,6 +12,9 @@ import { decideGrant, resourceList } from './grant.ts';
 import { callAtIrql, KeGetCurrentIrql } from './irql.ts';
 import { Listeners, type Unsubscribe } from './listeners.ts';
 import { cancelCurrentOid, cancelOid, decodeStatistics, makeOidRequest, resendPacketFilter, submitOid } from './oid.ts';
+import { type NDIS_DEVICE_POWER_STATE, NdisDeviceStateD0 } from './oid-types.ts';
+import { prepareDevice, removeDevice } from './pnp.ts';
+import { changePower } from './power.ts';
 import { createSendPool, type SendPool } from './send-pool.ts';
 import { type AdapterState, isTransition, lets, nextState } from './state.ts';
 import {
@@ -26,19 +29,24 @@ import {
 } from './status.ts';
 import {
   DISPATCH_LEVEL,
+  HIGH_LEVEL,
   type NDIS_HALT_ACTION,
   type NDIS_LINK_STATE,
   type NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
+  NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK,
   NDIS_OBJECT_TYPE_DEFAULT,
   NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS,
   type NDIS_OID_REQUEST,
+  type NDIS_SHUTDOWN_ACTION,
   NDIS_SIZEOF_STATISTICS_INFO_REVISION_1,
   type NDIS_STATUS_INDICATION,
+  NdisDevicePnPEventPowerProfileChanged,
   NdisDevicePnPEventSurpriseRemoved,
   NdisHaltDeviceDisabled,
   NdisHaltDeviceFailed,
   NdisHaltDeviceInitializationFailed,
   NdisHaltDeviceSurpriseRemoved,
+  NdisPowerProfileAcOnline,
   NdisRequestQueryInformation,
   NdisRequestSetInformation,
   NdisShutdownPowerOff,
@@ -180,20 +188,26 @@ export class Adapter {
    */
   async initialize(): Promise<void> {
     if (isRaised()) await null;
-    this.core.enter('initialize');
+    const core = this.core;
+    nextState(core.state, 'initialize');
+    if (core.resume !== null) {
+      core.power = NdisDeviceStateD0;
+      core.resume = null;
+    }
+    prepareDevice(core, decideGrant(core.pci.interruptCounts, core.options.interrupts, core.options.messageLimit));
+    core.enter('initialize');
     return this.#track(this.#initialize());
   }
 
   async #initialize(): Promise<void> {
     const core = this.core;
     this.#forget();
-    core.grant = decideGrant(core.pci.interruptCounts, core.options.interrupts, core.options.messageLimit);
     const notes: string[] = [];
     const unsubscribe = core.logListeners.add((entry) => notes.push(entry.message));
     let failure: { readonly cause: string; readonly origin?: unknown } | null = null;
     let status: NDIS_STATUS = NDIS_STATUS_FAILURE;
     try {
-      if (core.grant.kind === null && core.options.interrupts !== undefined) {
+      if (core.grant?.kind === null && core.pnp === null && core.options.interrupts !== undefined) {
         failure = { cause: `the function offers no interrupts of kind ${core.options.interrupts}` };
       } else {
         status = await callAtIrql(PASSIVE_LEVEL, () =>
@@ -215,6 +229,7 @@ export class Adapter {
     if (failure === null) {
       core.enter('initializeComplete');
       this.#startHangTimer();
+      this.#notifyPowerProfile();
       return;
     }
     this.#takeBack(status === NDIS_STATUS_SUCCESS ? 'undone' : 'failed');
@@ -266,7 +281,7 @@ export class Adapter {
       Flags: 0,
       AllocatedResources: resourceList(core.pci, grant, core.processors),
       IMDeviceInstanceContext: null,
-      MiniportAddDeviceContext: null,
+      MiniportAddDeviceContext: core.addedDevice?.context ?? null,
       IfIndex: 1,
       NetLuid: 0,
     } as const;
@@ -388,17 +403,24 @@ export class Adapter {
   /**
    * Power-off: MiniportShutdownEx. Terminal; nothing of the miniport is called afterwards and nothing is freed but the
    * interrupt vectors (closing the function frees the rest). Returns at once while a halt is running.
+   * NdisShutdownBugCheck: called at HIGH_LEVEL, and for an NDIS 6.30 driver only if it registered for it with
+   * NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK.
    * @throws NdisVfioError E_STATE.
    */
-  shutdown(): void {
+  shutdown(action: NDIS_SHUTDOWN_ACTION = NdisShutdownPowerOff): void {
     const core = this.core;
     if (core.halting) return;
     core.enter('shutdown');
     this.#stopHangTimer();
+    const { characteristics } = core.driver;
+    const flags = core.registration?.AttributeFlags ?? 0;
+    const wanted =
+      action === NdisShutdownPowerOff ||
+      characteristics.MinorNdisVersion < 30 ||
+      (flags & NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK) !== 0;
+    const irql = action === NdisShutdownPowerOff ? PASSIVE_LEVEL : HIGH_LEVEL;
     try {
-      callAtIrql(PASSIVE_LEVEL, () =>
-        core.driver.characteristics.ShutdownHandlerEx(core.context, NdisShutdownPowerOff),
-      );
+      if (wanted) callAtIrql(irql, () => characteristics.ShutdownHandlerEx(core.context, action));
     } catch (error) {
       core.fault('MiniportShutdownEx threw', undefined, error);
     }
@@ -422,22 +444,64 @@ export class Adapter {
     const core = this.core;
     if (isRaised()) await null;
     this.#stopHangTimer();
-    if (core.callable && core.registration !== null) {
-      try {
-        callAtIrql(PASSIVE_LEVEL, () =>
-          core.driver.characteristics.DevicePnPEventNotifyHandler(core.context, {
-            Header: header(),
-            PortNumber: 0,
-            DevicePnPEvent: NdisDevicePnPEventSurpriseRemoved,
-            InformationBuffer: null,
-            InformationBufferLength: 0,
-          }),
-        );
-      } catch (error) {
-        core.fault('MiniportDevicePnPEventNotify threw', undefined, error);
-      }
-    }
+    this.#notify(NdisDevicePnPEventSurpriseRemoved, null);
     await this.#bringDown(NdisHaltDeviceSurpriseRemoved);
+    if (core.state === 'Halted') removeDevice(core);
+  }
+
+  /** MiniportDevicePnPEventNotify, once the miniport has a context. */
+  #notify(event: number, buffer: Uint8Array | null): void {
+    const core = this.core;
+    if (!core.callable || core.registration === null) return;
+    try {
+      callAtIrql(PASSIVE_LEVEL, () =>
+        core.driver.characteristics.DevicePnPEventNotifyHandler(core.context, {
+          Header: header(),
+          PortNumber: 0,
+          DevicePnPEvent: event,
+          InformationBuffer: buffer,
+          InformationBufferLength: buffer?.length ?? 0,
+        }),
+      );
+    } catch (error) {
+      core.fault('MiniportDevicePnPEventNotify threw', undefined, error);
+    }
+  }
+
+  #notifyPowerProfile(): void {
+    const profile = this.core.options.powerProfile ?? NdisPowerProfileAcOnline;
+    this.#notify(NdisDevicePnPEventPowerProfileChanged, Uint8Array.of(profile, 0, 0, 0));
+  }
+
+  // ---- Power ------------------------------------------------------------------------------------------------------------
+
+  /** D0 unless {@link setPower} changed it. */
+  get powerState(): NDIS_DEVICE_POWER_STATE {
+    return this.core.power;
+  }
+
+  /**
+   * To a low-power state and back to D0, from Paused or Running. A driver without NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND
+   * is paused and halted with NdisHaltDevicePoweredDown, and initialized (and restarted if it ran) for D0. With it, the
+   * miniport gets OID_PNP_QUERY_POWER and OID_PNP_SET_POWER, after a pause unless it set NO_PAUSE_ON_SUSPEND; its
+   * interrupt stays registered, sends are answered NDIS_STATUS_LOW_POWER_STATE. Then the same state is a no-op.
+   * @throws NdisVfioError E_STATE in another state or between two low-power states; E_INITIALIZE; E_OID when the miniport
+   * does not come back to D0 (it is halted with NdisHaltDeviceFailed then).
+   */
+  async setPower(state: NDIS_DEVICE_POWER_STATE): Promise<void> {
+    if (isRaised()) await null;
+    return changePower(
+      {
+        core: this.core,
+        initialize: () => this.initialize(),
+        restart: () => this.restart(),
+        pause: () => this.pause(),
+        halt: (action) => this.halt(action),
+        watch: (on) => (on ? this.#startHangTimer() : this.#stopHangTimer()),
+        notifyPowerProfile: () => this.#notifyPowerProfile(),
+      },
+      state,
+    );
   }
 
   /** NdisMRemoveMiniport. The fault comes last, so the host finds the adapter Halted. */
@@ -482,11 +546,11 @@ export class Adapter {
   async #reset(): Promise<NDIS_STATUS> {
     if (isRaised()) await null;
     const core = this.core;
-    if (!lets(core.state, 'oid') || core.halting) {
+    if (!lets(core.state, 'oid') || core.halting || core.power !== NdisDeviceStateD0) {
       throw new NdisVfioError('E_STATE', {
         action: 'Cannot reset the adapter',
-        cause: `it is ${core.state}`,
-        cure: 'Initialize it first',
+        cause: core.power === NdisDeviceStateD0 ? `it is ${core.state}` : 'it is in low power',
+        cure: 'Initialize it, or power it up, first',
       });
     }
     const handler = core.driver.characteristics.ResetHandlerEx;

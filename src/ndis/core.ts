@@ -9,6 +9,8 @@ import type { Completion } from './completion.ts';
 import type { MessageCounters } from './counters.ts';
 import type { InterruptGrant } from './grant.ts';
 import { Listeners } from './listeners.ts';
+import { type NDIS_DEVICE_POWER_STATE, NdisDeviceStateD0 } from './oid-types.ts';
+import type { NDIS_MINIPORT_PNP_CHARACTERISTICS } from './pnp-types.ts';
 import { type AdapterEvent, type AdapterState, lets, nextState } from './state.ts';
 import { NDIS_STATUS_FAILURE } from './status.ts';
 import {
@@ -27,6 +29,7 @@ import {
   type NDIS_OBJECT_HEADER,
   NDIS_OBJECT_TYPE_DEFAULT,
   type NDIS_OID_REQUEST,
+  type NDIS_POWER_PROFILE,
   NDIS_SIZEOF_LINK_STATE_REVISION_1,
   type NDIS_STATUS_INDICATION,
   NdisPauseFunctionsUnknown,
@@ -47,6 +50,8 @@ export interface AdapterOptions {
   readonly dpcBudget?: number;
   /** Registry keywords, e.g. `{ '*JumboPacket': 9014 }`; read with NdisReadConfiguration. */
   readonly configuration?: Readonly<Record<string, string | number>>;
+  /** What MiniportDevicePnPEventNotify says of the power supply; default NdisPowerProfileAcOnline. */
+  readonly powerProfile?: NDIS_POWER_PROFILE;
   /** Call MiniportCheckForHangEx; default true. */
   readonly checkForHang?: boolean;
   /** Watches what the miniport does; default `off`. */
@@ -90,6 +95,9 @@ export class DriverRecord {
   readonly context: NDIS_CONTEXT;
   readonly characteristics: Readonly<NDIS_MINIPORT_DRIVER_CHARACTERISTICS>;
   registered = true;
+  /** MiniportSetOptions is running. */
+  inSetOptions = false;
+  pnp: Readonly<NDIS_MINIPORT_PNP_CHARACTERISTICS> | null = null;
 
   constructor(
     driverObject: DriverObject,
@@ -244,6 +252,14 @@ export class AdapterCore {
   indicationsAllowed = false;
   /** Derived: the miniport may be called at all. */
   callable = false;
+  /** Other than D0: nothing but OID_PNP_SET_POWER reaches the miniport. */
+  power: NDIS_DEVICE_POWER_STATE = NdisDeviceStateD0;
+  /** What powering up has to do: undo a halt or a pause. */
+  resume: { readonly halted: boolean; readonly restart: boolean } | null = null;
+  /** The driver's PnP handlers; MiniportAddDevice is running; and what it gave. */
+  readonly pnp: Readonly<NDIS_MINIPORT_PNP_CHARACTERISTICS> | null;
+  addingDevice = false;
+  addedDevice: { readonly context: NDIS_CONTEXT } | null = null;
   pausing: Completion | null = null;
   restarting: Completion | null = null;
   resetting: Completion | null = null;
@@ -314,6 +330,7 @@ export class AdapterCore {
     AdapterCore.processorsMax = Math.max(AdapterCore.processorsMax, this.processors);
     this.dpcBudget = integerOption('dpcBudget', options.dpcBudget, 64, 1, 0xffff_ffff);
     integerOption('messageLimit', options.messageLimit, 1, 1, 2048);
+    this.pnp = driver.pnp;
     this.host.packetFilter = 0;
   }
 
@@ -334,7 +351,7 @@ export class AdapterCore {
   /** Derives what the hot paths look at. Call after a change of state, `faulted`, `removed`, `bindings` or a filter. */
   refresh(): void {
     const alive = !this.faulted && !this.removed;
-    this.sendsAllowed = alive && lets(this.#state, 'send');
+    this.sendsAllowed = alive && this.power === NdisDeviceStateD0 && lets(this.#state, 'send');
     this.indicationsAllowed = !this.faulted && lets(this.#state, 'indicate');
     this.callable = this.#state !== 'Halted' && this.#state !== 'Shutdown';
     this.receivers = this.bindings.filter((one) => (one.packetFilter < 0 ? this.host : one).packetFilter !== 0);

@@ -7,9 +7,11 @@
 import { AdapterCore, Binding, wrongHandle } from './core.ts';
 import { KeGetCurrentIrql, requireIrqlAtMost, restoreIrql, setIrql } from './irql.ts';
 import { NetBuffer, NetBufferList } from './net-buffer-list.ts';
+import { NdisDeviceStateD0 } from './oid-types.ts';
 import {
   type NDIS_STATUS,
   NDIS_STATUS_FAILURE,
+  NDIS_STATUS_LOW_POWER_STATE,
   NDIS_STATUS_NOT_ACCEPTED,
   NDIS_STATUS_PAUSED,
   NDIS_STATUS_PENDING,
@@ -284,9 +286,10 @@ export function cancelSends(core: AdapterCore, cancelId: unknown): void {
   }
 }
 
-/** Contract 2.5, 2.9: PAUSED around a pause, NOT_ACCEPTED once the device is gone. */
+/** Contract 2.5, 2.9: PAUSED around a pause, NOT_ACCEPTED once the device is gone, LOW_POWER_STATE while it sleeps. */
 function rejection(core: AdapterCore): NDIS_STATUS {
   if (core.removed) return NDIS_STATUS_NOT_ACCEPTED;
+  if (core.power !== NdisDeviceStateD0) return NDIS_STATUS_LOW_POWER_STATE;
   return core.faulted || !core.callable ? NDIS_STATUS_FAILURE : NDIS_STATUS_PAUSED;
 }
 

@@ -7,6 +7,7 @@ import type { PciFunction, PciIds } from '../platform/index.ts';
 import { Adapter } from './adapter.ts';
 import { AdapterCore, type AdapterOptions, DriverObject, type DriverRecord } from './core.ts';
 import { callAtIrql } from './irql.ts';
+import { removeDevice } from './pnp.ts';
 import { type NDIS_STATUS, NDIS_STATUS_SUCCESS, statusName } from './status.ts';
 import { type MiniportModule, PASSIVE_LEVEL } from './types.ts';
 
@@ -76,6 +77,7 @@ class LoadedDriver implements Driver {
       });
     }
     this.#loaded = false;
+    for (const adapter of this.#adapters) if (adapter.state === 'Halted') removeDevice(adapter.core);
     const record = this.#record;
     await callAtIrql(PASSIVE_LEVEL, () => record.characteristics.UnloadHandler(record.driverObject.handle));
     // A driver that forgot NdisMDeregisterMiniportDriver is deregistered all the same.

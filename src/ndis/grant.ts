@@ -34,6 +34,10 @@ export class InterruptGrant {
   readonly messageOf: Uint16Array;
   /** Entry -> 1 while masked by NdisMConfigMSIXTableEntry. */
   readonly masked: Uint8Array;
+  /** Message -> mask of the processors it goes to; 0: any. */
+  readonly affinity: Uint32Array;
+  /** Message -> bit of the processor its ISR runs on, for the default DPC. */
+  readonly home: Uint32Array;
   /** Entry -> 1 while an event that arrived under the mask waits in software. */
   readonly pending: Uint8Array;
 
@@ -44,7 +48,15 @@ export class InterruptGrant {
     this.messageOf = new Uint16Array(entryCount);
     this.masked = new Uint8Array(entryCount);
     this.pending = new Uint8Array(entryCount);
+    this.affinity = new Uint32Array(Math.max(1, messageCount));
+    this.home = new Uint32Array(Math.max(1, messageCount)).fill(1);
     for (let entry = 0; entry < entryCount && entry < messageCount; entry++) this.messageOf[entry] = entry;
+  }
+
+  /** Sends a message to the processors of a mask, not 0; the lowest is where its ISR runs. */
+  aim(message: number, mask: number): void {
+    this.affinity[message] = mask;
+    this.home[message] = (mask & -mask) >>> 0;
   }
 
   /** The shortage rule: exactly one message, which every entry raises. [introduction-to-message-signaled-interrupts] */
@@ -83,19 +95,20 @@ export function resourceList(pci: PciFunction, grant: InterruptGrant, processors
     Flags: 0,
     u: { Memory: { Start: bar.busAddress, Length: bar.lengthBytes } },
   }));
-  const Affinity = processorMask(processors);
+  const all = processorMask(processors);
   if (grant.kind === 'line') {
     list.push({
       Type: CmResourceTypeInterrupt,
       ShareDisposition: CM_RESOURCE_SHARE_SHARED,
       Flags: CM_RESOURCE_INTERRUPT_LEVEL_SENSITIVE,
-      u: { Interrupt: { Level: DIRQL, Vector: FIRST_VECTOR, Affinity } },
+      u: { Interrupt: { Level: DIRQL, Vector: FIRST_VECTOR, Affinity: all } },
     });
   } else if (grant.kind !== null) {
     const descriptors = grant.kind === 'msix' ? grant.messageCount : 1;
     const MessageCount = grant.kind === 'msix' ? 1 : grant.messageCount;
     for (let message = 0; message < descriptors; message++) {
       const Vector = FIRST_VECTOR + message;
+      const Affinity = grant.affinity[message] || all;
       list.push({
         Type: CmResourceTypeInterrupt,
         ShareDisposition: CM_RESOURCE_SHARE_DEVICE_EXCLUSIVE,

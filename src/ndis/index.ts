@@ -25,6 +25,8 @@ export * from './miniport.ts';
 export * from './net-buffer-list.ts';
 export * from './oid.ts';
 export * from './oid-types.ts';
+export { NdisSetOptionalHandlers } from './pnp.ts';
+export * from './pnp-types.ts';
 export {
   type EX_POOL_PRIORITY,
   HighPoolPriority,

@@ -121,12 +121,12 @@ export class InterruptObject implements ClaimedInterrupt {
   /** The table a miniport sees, frozen; null for a line. [ns-wdm-_io_interrupt_message_info] */
   buildTable(): IO_INTERRUPT_MESSAGE_INFO | null {
     if (this.line) return null;
-    const TargetProcessorSet = processorMask(this.core.processors);
+    const all = processorMask(this.core.processors);
     const MessageInfo = Object.freeze(
       this.#counters.map((_, message) =>
         Object.freeze({
           MessageAddress: MESSAGE_ADDRESS_BASE + message * 0x1000,
-          TargetProcessorSet,
+          TargetProcessorSet: this.#grant.affinity[message] || all,
           InterruptObject: this.handle,
           MessageData: 0x4000 + message,
           Vector: FIRST_VECTOR + message,
@@ -208,7 +208,7 @@ export class InterruptObject implements ClaimedInterrupt {
       if (!this.line) this.core.logRule('NV-10', `a message ISR returned FALSE, though messages are not shared`);
     }
     // Independent of the return value (trap 19). The default DPC overrides the mask (trap 18).
-    if (outputs.QueueDefaultInterruptDpc) this.queueDpc(message, 1, null);
+    if (outputs.QueueDefaultInterruptDpc) this.queueDpc(message, this.#grant.home[message] as number, null);
     else if (outputs.TargetProcessors !== 0) this.queueDpc(message, outputs.TargetProcessors, null);
     if (this.line) {
       this.#lineOwed = true;

@@ -15,6 +15,11 @@ import {
   wrongHandle,
 } from './core.ts';
 import { callAtIrql, requireIrqlAtMost } from './irql.ts';
+import { setAddDevice } from './pnp.ts';
+import {
+  type NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES,
+} from './pnp-types.ts';
 import {
   type NDIS_STATUS,
   NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -113,7 +118,13 @@ export function NdisMRegisterMiniportDriver(
   const handle = record as unknown as NDIS_HANDLE;
   NdisMiniportDriverHandle.Value = handle;
   const setOptions = given.SetOptionsHandler;
-  const status = setOptions ? callAtIrql(PASSIVE_LEVEL, () => setOptions(handle, MiniportDriverContext)) : 0;
+  record.inSetOptions = true;
+  let status: NDIS_STATUS = NDIS_STATUS_SUCCESS;
+  try {
+    if (setOptions) status = callAtIrql(PASSIVE_LEVEL, () => setOptions(handle, MiniportDriverContext));
+  } finally {
+    record.inSetOptions = false;
+  }
   if (status !== NDIS_STATUS_SUCCESS) {
     driverObject.record = null;
     record.registered = false;
@@ -142,7 +153,7 @@ export function NdisMDeregisterMiniportDriver(NdisMiniportDriverHandle: NDIS_HAN
 
 /**
  * Tells NDIS about the adapter. PASSIVE_LEVEL; in MiniportInitializeEx, registration attributes first and before any
- * resource is claimed, then general ones. The kind is chosen by Header.Type. BAD_VERSION: revision. FAILURE: outside
+ * resource is claimed, then general ones; in MiniportAddDevice its own kind. The kind is chosen by Header.Type. BAD_VERSION: revision. FAILURE: outside
  * Initialize or in the wrong order. INVALID_PARAMETER: no handle, or no MiniportAdapterContext. NOT_SUPPORTED: another
  * kind of attributes. [nf-ndis-ndismsetminiportattributes]
  */
@@ -153,8 +164,11 @@ export function NdisMSetMiniportAttributes(
   requireIrqlAtMost(PASSIVE_LEVEL, 'NdisMSetMiniportAttributes');
   const core = coreOrNull(NdisMiniportHandle);
   if (core === null) return NDIS_STATUS_INVALID_PARAMETER;
-  if (core.state !== 'Initializing') return NDIS_STATUS_FAILURE;
   if (!(MiniportAttributes.Header.Revision >= 1)) return NDIS_STATUS_BAD_VERSION;
+  if (MiniportAttributes.Header.Type === NDIS_OBJECT_TYPE_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES) {
+    return setAddDevice(core, MiniportAttributes as NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES);
+  }
+  if (core.state !== 'Initializing') return NDIS_STATUS_FAILURE;
   switch (MiniportAttributes.Header.Type) {
     case NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
       return setRegistration(core, MiniportAttributes as NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES);

@@ -7,7 +7,7 @@ import { Completion } from './completion.ts';
 import { type AdapterCore, coreOf, type FilterHolder } from './core.ts';
 import { callAtIrql, requireIrqlAtMost } from './irql.ts';
 import { attributeAnswerOf, isAnsweredByNdis, setSpeed } from './oid-answers.ts';
-import { NdisRequestQueryStatistics } from './oid-types.ts';
+import { NdisDeviceStateD0, NdisRequestQueryStatistics, OID_PNP_SET_POWER } from './oid-types.ts';
 import { lets } from './state.ts';
 import {
   type NDIS_STATUS,
@@ -15,6 +15,7 @@ import {
   NDIS_STATUS_FAILURE,
   NDIS_STATUS_INVALID_LENGTH,
   NDIS_STATUS_INVALID_OID,
+  NDIS_STATUS_LOW_POWER_STATE,
   NDIS_STATUS_MULTICAST_FULL,
   NDIS_STATUS_NOT_ACCEPTED,
   NDIS_STATUS_NOT_SUPPORTED,
@@ -203,6 +204,7 @@ async function callMiniport(core: AdapterCore, request: NDIS_OID_REQUEST): Promi
   if (core.halting) return NDIS_STATUS_REQUEST_ABORTED;
   if (!lets(core.state, 'oid')) return NDIS_STATUS_NOT_ACCEPTED;
   if (core.faulted) return NDIS_STATUS_FAILURE;
+  if (core.power !== NdisDeviceStateD0 && request.DATA.Oid !== OID_PNP_SET_POWER) return NDIS_STATUS_LOW_POWER_STATE;
   const completion = new Completion();
   core.oidCurrent = { request, completion, ticks: 0 };
   let status: NDIS_STATUS;

@@ -6,6 +6,7 @@
  *  - memory is a Uint8Array (`MDL.StartVa`) plus byte offsets, a physical address is a plain number (a bus address);
  *  - PASSIVE_LEVEL callbacks may return a Promise of their status where the C function may block.
  */
+import type { NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES } from './pnp-types.ts';
 import type { NDIS_STATUS } from './status.ts';
 
 declare const handleBrand: unique symbol;
@@ -56,6 +57,8 @@ export const PASSIVE_LEVEL = 0;
 export const DISPATCH_LEVEL = 2;
 /** The device level of every interrupt here; ISRs, synchronize functions and enable/disable handlers run at it. */
 export const DIRQL = 5;
+/** Above every interrupt: MiniportShutdownEx for a bug check. */
+export const HIGH_LEVEL = 15;
 export type KIRQL = number;
 
 // ---- Interrupts (contract 1.2, 1.6) ----------------------------------------------------------------------------------
@@ -365,8 +368,12 @@ export const NdisShutdownPowerOff = 0;
 export const NdisShutdownBugCheck = 1;
 export type NDIS_SHUTDOWN_ACTION = 0 | 1;
 
-export const NdisDevicePnPEventSurpriseRemoved = 1;
-export const NdisDevicePnPEventPowerProfileChanged = 4;
+export const NdisDevicePnPEventSurpriseRemoved = 2;
+export const NdisDevicePnPEventPowerProfileChanged = 5;
+/** ULONG in the InformationBuffer of NdisDevicePnPEventPowerProfileChanged. */
+export const NdisPowerProfileBattery = 0;
+export const NdisPowerProfileAcOnline = 1;
+export type NDIS_POWER_PROFILE = 0 | 1;
 
 export interface NET_DEVICE_PNP_EVENT {
   readonly Header: NDIS_OBJECT_HEADER;
@@ -457,8 +464,12 @@ export const NDIS_MINIPORT_ATTRIBUTES_NDIS_WDM = 0x2;
 export const NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK = 0x4;
 export const NDIS_MINIPORT_ATTRIBUTES_NOT_CO_NDIS = 0x8;
 export const NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND = 0x20;
-export const NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER = 0x80;
-export const NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT = 0x100;
+export const NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER = 0x40;
+export const NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT = 0x80;
+/** NDIS does not pause the adapter before a set to low power. */
+export const NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND = 0x100;
+/** MiniportShutdownEx is called for a bug check too. */
+export const NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK = 0x400;
 
 export interface NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES {
   Header: NDIS_OBJECT_HEADER;
@@ -504,7 +515,8 @@ export interface NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES {
 
 export type NDIS_MINIPORT_ADAPTER_ATTRIBUTES =
   | NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES
-  | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES;
+  | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES
+  | NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES;
 
 export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 = 1;
 export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 = 2;

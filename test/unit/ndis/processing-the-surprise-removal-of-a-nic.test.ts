@@ -18,7 +18,7 @@ describe('A surprise removal', () => {
   it('notifies, pauses and halts with NdisHaltDeviceSurpriseRemoved, in this order (trap 53)', async () => {
     const { adapter, miniport } = await running();
     await adapter.surpriseRemoved();
-    expect(miniport.log.slice(-3)).toEqual(['pnp 1', 'pause', 'halt 3']);
+    expect(miniport.log.slice(-3)).toEqual(['pnp 2', 'pause', 'halt 3']);
     expect(adapter.state).toBe('Halted');
   });
 
@@ -66,7 +66,7 @@ describe('A surprise removal', () => {
     expect(halted.miniport.log).toEqual([]);
     const paused = await initialized();
     await paused.adapter.surpriseRemoved();
-    expect(paused.miniport.log.slice(-2)).toEqual(['pnp 1', 'halt 3']);
+    expect(paused.miniport.log.slice(-2)).toEqual(['pnp 2', 'halt 3']);
   });
 
   it('fails an initialization under way, which leaves the adapter Halted', async () => {
