@@ -630,12 +630,15 @@ export interface FloodResult {
    */
   readonly isrWhilePending: number;
   readonly receiveMessage: number;
+  /** Frames within `seconds`. */
+  readonly received: number;
   readonly before: Snapshot;
+  /** Once the last frames were in. */
   readonly after: Snapshot;
 }
 
 interface Flood {
-  readonly result: Promise<FloodResult>;
+  readonly result: Promise<Omit<FloodResult, 'after'>>;
 }
 
 let flood: Flood | undefined;
@@ -666,9 +669,16 @@ export async function startFlood(params: { seconds: number; receiveMessage: numb
   await sleep(0);
 }
 
+/** The host has stopped: waits for the last frames and counts. */
 export async function endFlood(): Promise<FloodResult> {
   if (flood === undefined) throw new Error('no flood runs');
-  return flood.result;
+  const result = await flood.result;
+  const { counts } = current();
+  for (let seen = -1; seen !== counts.received; ) {
+    seen = counts.received;
+    await sleep(300);
+  }
+  return { ...result, after: await snapshot() };
 }
 
 async function watchFlood(
@@ -676,7 +686,7 @@ async function watchFlood(
   seconds: number,
   receiveMessage: number,
   idleDelayMs: LoopDelay,
-): Promise<FloodResult> {
+): Promise<Omit<FloodResult, 'after'>> {
   const before = await snapshot();
   const counters = self.opened.adapter.interrupt!.messages[receiveMessage]!;
   let exhausted = counters.dpcBudgetExhausted;
@@ -712,6 +722,7 @@ async function watchFlood(
   const timer = setInterval(() => timerTicks++, 10);
   const start = performance.now();
   const delayMs = await watchLoop(seconds);
+  const received = self.counts.received - before.counts.received;
   const elapsed = (performance.now() - start) / 1000;
   clearInterval(timer);
   const ticks = timerTicks;
@@ -730,7 +741,7 @@ async function watchFlood(
     unmaskedWhilePending,
     isrWhilePending,
     receiveMessage,
+    received,
     before,
-    after: await snapshot(),
   };
 }

@@ -1,10 +1,10 @@
 /**
- * The wire sends far more than the guest can take, for ten seconds: the process above stays alive, the DPC keeps its budget, and
+ * For ten seconds frames wait on the wire without pause: the process above stays alive, the DPC keeps its budget, and
  * the interrupt stays off until the backlog is worked (NDIS_RECEIVE_THROTTLE_PARAMETERS). Layer: test.
  * A stream wire drops what finds no descriptor without counting it anywhere, so loss is expected and not asserted.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { FloodResult, Snapshot } from '../cases/edge.ts';
+import type { FloodResult } from '../cases/edge.ts';
 import { FLAWLESS, PARTNER_MAC } from '../support/echo.ts';
 import { frameChunk, stampFrame } from '../support/wire.ts';
 import type { WiredGuest } from '../support/wired-guest.ts';
@@ -35,7 +35,7 @@ export function floodSuite(guest: () => WiredGuest): void {
       const end = performance.now() + SECONDS * 1000;
       const before = wire.framesSent;
       for (let now = performance.now(); now < end; now = performance.now()) {
-        // Several times what the guest can take; unpaced, this process would take the guest's processor time as well.
+        // Near what the models deliver at most; unpaced, this process would take the processors from the guest.
         const due = before + ((now - end + SECONDS * 1000) / 1000) * OFFERED_PER_SECOND;
         if (wire.framesSent >= due) await new Promise((resolve) => setTimeout(resolve, 2));
         else if (!wire.sendFramed(chunk, FRAMES_PER_WRITE)) await wire.drained();
@@ -44,8 +44,9 @@ export function floodSuite(guest: () => WiredGuest): void {
       offered = wire.framesSent - before;
       const { delayMs, idleDelayMs } = result;
       const frames = result.after.counts.received - result.before.counts.received;
+      const rate = Math.round(result.received / result.seconds);
       console.log(
-        `  ${guest().chip}: ${offered} offered, ${frames} received (${Math.round(frames / result.seconds)}/s), ` +
+        `  ${guest().chip}: ${offered} offered, ${frames} received (${rate}/s), ` +
           `event loop idle p99 ${idleDelayMs.p99.toFixed(1)}, flooded p50 ${delayMs.p50.toFixed(1)} p99 ${delayMs.p99.toFixed(1)} max ${delayMs.max.toFixed(1)} ms, ` +
           `ISR ${change('isrCalls')}, DPC ${change('dpcRuns')}, budget used up ${change('dpcBudgetExhausted')}, ` +
           `ISR before a repeat ${result.isrWhilePending} of ${result.pendingDpcs}`,
@@ -83,23 +84,11 @@ export function floodSuite(guest: () => WiredGuest): void {
       const { before, after } = result;
       const frames = after.counts.received - before.counts.received;
       expect(change('nblsIndicated')).toBe(frames);
-      expect(after.registers.framesReceived).toBeGreaterThanOrEqual(frames);
+      expect(after.registers.framesReceived).toBe(frames);
       expect(after.statistics.ifHCInUcastPkts - before.statistics.ifHCInUcastPkts).toBe(after.registers.framesReceived);
     });
 
-    it('is over without traces: once the wire is drained frames come back with none lost', async () => {
-      let last = -1;
-      await expect
-        .poll(
-          async () => {
-            const { counts } = await guest().edge<Snapshot>('snapshot');
-            const still = counts.received === last;
-            last = counts.received;
-            return still;
-          },
-          { timeout: 20_000, interval: 300 },
-        )
-        .toBe(true);
+    it('is over without traces: frames come back with none lost', async () => {
       await guest().edge('setMode', { mode: 'echo' });
       const echo = await guest().echo({ count: 500 });
       expect(echo.notes).toEqual([]);
