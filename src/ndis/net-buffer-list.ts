@@ -19,7 +19,7 @@ import {
   type SCATTER_GATHER_ELEMENT,
   type SCATTER_GATHER_LIST,
 } from './types.ts';
-import { watcher } from './verifier/frames.ts';
+import { gaveBack } from './verifier/frames.ts';
 
 export class Mdl implements MDL {
   Next: MDL | null = null;
@@ -221,7 +221,7 @@ export function NdisAllocateMdl(NdisHandle: NDIS_HANDLE, VirtualAddress: Uint8Ar
 /** Frees an MDL; nothing refers to its memory afterwards. <= DISPATCH_LEVEL. [nf-ndis-ndisfreemdl] */
 export function NdisFreeMdl(Mdl: MDL): void {
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisFreeMdl');
-  watcher()?.gave(Mdl);
+  gaveBack(Mdl);
   Mdl.Next = null;
   Mdl.StartVa = NOTHING;
   Mdl.ByteOffset = 0;

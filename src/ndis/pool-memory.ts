@@ -35,6 +35,7 @@ class PoolBlock {
     this.lengthBytes = length;
     this.bytes = new Uint8Array(new ArrayBuffer(length));
     core.claims.add(this);
+    core.verifier?.took('memory', this);
     BLOCKS.set(this.bytes.buffer, this);
   }
 
@@ -44,6 +45,7 @@ class PoolBlock {
 
   release(): void {
     this.core.claims.delete(this);
+    this.core.verifier?.gave(this);
     const { buffer } = this.bytes;
     BLOCKS.delete(buffer);
     // Detaches it: what still refers to it finds nothing, as a use after free must not look like a success.
@@ -73,6 +75,7 @@ export function NdisAllocateMemoryWithTagPriority(
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisAllocateMemoryWithTagPriority');
   const core = coreOrNull(NdisHandle);
   if (core === null || !Number.isInteger(Length) || Length <= 0) return null;
+  core.verifier?.saw('memoryAllocated', { tag: Tag });
   try {
     return new PoolBlock(core, Tag >>> 0, Length).bytes;
   } catch (error) {

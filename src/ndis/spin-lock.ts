@@ -6,6 +6,7 @@
 import { NdisVfioError } from '../base/errors.ts';
 import { KeGetCurrentIrql, requireIrqlAtMost, restoreIrql, setIrql } from './irql.ts';
 import { DIRQL, DISPATCH_LEVEL, type KIRQL, PASSIVE_LEVEL } from './types.ts';
+import { watcher } from './verifier/frames.ts';
 
 /** Memory of the miniport's for a lock; its members are NDIS's. [ns-ndis, nf-ndis-ndisallocatespinlock] */
 export interface NDIS_SPIN_LOCK {
@@ -61,6 +62,7 @@ function take(lock: NDIS_SPIN_LOCK, as: 'held' | 'held by Dpr', what: string): v
  */
 export function NdisAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK): void {
   requireIrqlAtMost(DISPATCH_LEVEL, 'NdisAcquireSpinLock');
+  watcher()?.lockTaken(SpinLock, false, isHeld(SpinLock));
   take(SpinLock, 'held', 'NdisAcquireSpinLock');
   SpinLock.OldIrql = setIrql(DISPATCH_LEVEL);
 }
@@ -71,6 +73,7 @@ export function NdisAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK): void {
  * @throws NdisVfioError E_STATE for a lock that is free, or was taken by NdisDprAcquireSpinLock.
  */
 export function NdisReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK): void {
+  watcher()?.lockReleased(SpinLock, false, SpinLock.SpinLock === 'held');
   if (SpinLock.SpinLock !== 'held') {
     refuse('NdisReleaseSpinLock', `the lock is ${SpinLock.SpinLock}`, 'Pair it with NdisAcquireSpinLock');
   }
@@ -85,12 +88,14 @@ export function NdisReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK): void {
 export function NdisDprAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK): void {
   const irql = KeGetCurrentIrql();
   if (irql !== DISPATCH_LEVEL) {
+    watcher()?.saw('irqlTooLow', { what: 'NdisDprAcquireSpinLock', needed: DISPATCH_LEVEL, irql });
     refuse(
       'NdisDprAcquireSpinLock',
       `it belongs at DISPATCH_LEVEL and the IRQL is ${irql}`,
       'Call NdisAcquireSpinLock',
     );
   }
+  watcher()?.lockTaken(SpinLock, true, isHeld(SpinLock));
   take(SpinLock, 'held by Dpr', 'NdisDprAcquireSpinLock');
 }
 
@@ -99,6 +104,7 @@ export function NdisDprAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK): void {
  * @throws NdisVfioError E_STATE for a lock that is free, or was taken by NdisAcquireSpinLock.
  */
 export function NdisDprReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK): void {
+  watcher()?.lockReleased(SpinLock, true, SpinLock.SpinLock === 'held by Dpr');
   if (SpinLock.SpinLock !== 'held by Dpr') {
     refuse('NdisDprReleaseSpinLock', `the lock is ${SpinLock.SpinLock}`, 'Pair it with NdisDprAcquireSpinLock');
   }

@@ -6,6 +6,7 @@
 import { type AdapterCore, coreOrNull, wrongHandle } from './core.ts';
 import { callAtIrql, requireIrqlAtMost } from './irql.ts';
 import { DISPATCH_LEVEL, type MaybePromise, type NDIS_CONTEXT, type NDIS_HANDLE, PASSIVE_LEVEL } from './types.ts';
+import { wrapWaiting } from './verifier/wrap.ts';
 
 /**
  * The routine of a work item. PASSIVE_LEVEL; may return a Promise, as it may wait in C. It may queue or free its own
@@ -21,6 +22,7 @@ class WorkItem {
   constructor(core: AdapterCore) {
     this.core = core;
     core.claims.add(this);
+    core.verifier?.took('work item', this);
   }
 
   describe(): string {
@@ -29,6 +31,7 @@ class WorkItem {
 
   release(): void {
     this.core.claims.delete(this);
+    this.core.verifier?.gave(this);
     this.open = false;
     if (this.queued !== null) clearImmediate(this.queued);
     this.queued = null;
@@ -76,7 +79,9 @@ export function NdisQueueIoWorkItem(
     item.core.fault('A work item was queued that is queued already');
     return;
   }
-  item.queued = setImmediate(() => void item.run(Routine, WorkItemContext));
+  const { verifier } = item.core;
+  const routine = verifier === null ? Routine : wrapWaiting(verifier, 'NDIS_IO_WORKITEM', Routine);
+  item.queued = setImmediate(() => void item.run(routine, WorkItemContext));
 }
 
 /**

@@ -31,9 +31,7 @@ export type Held =
   | 'NBL'
   | 'NBL pool'
   | 'work item'
-  | 'memory'
-  | 'generic object'
-  | 'lock';
+  | 'memory';
 
 export interface VerifierEvents {
   /** A function was called above its highest IRQL. */
@@ -74,17 +72,10 @@ export interface VerifierEvents {
   /** Once a second of the adapter's clock while something is pending. */
   tick: { readonly nowUs: number };
   /** A spin lock was acquired or released. */
-  lock: {
-    readonly op: 'acquire' | 'release';
-    readonly dpr: boolean;
-    readonly held: boolean;
-    readonly heldByDpr: boolean;
-  };
+  lock: { readonly op: 'acquire' | 'release'; readonly dpr: boolean; readonly held: boolean };
   /** A callback returned with spin locks still held. */
   locksHeld: { readonly callback: string; readonly count: number; readonly dpr: boolean };
   memoryAllocated: { readonly tag: number };
-  pnpEventIndicated: { readonly inOid: boolean; readonly known: boolean };
-  irqlChanged: { readonly callback: string; readonly before: KIRQL; readonly after: KIRQL };
 }
 
 /** An OID request in the miniport's hands, or the last one that was. */

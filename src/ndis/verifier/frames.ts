@@ -60,6 +60,19 @@ export function watcher(): FrameOwner | null {
   return watching ? (currentFrame()?.owner ?? null) : null;
 }
 
+/** Object -> who wants to know that it is given back; for functions that get no adapter handle. */
+const OWNERS = new WeakMap<object, FrameOwner>();
+
+/** `owner` waits for {@link gaveBack}. */
+export function awaitReturn(object: object, owner: FrameOwner): void {
+  OWNERS.set(object, owner);
+}
+
+/** An object was given back, wherever that was. */
+export function gaveBack(object: object): void {
+  if (watching) OWNERS.get(object)?.gave(object);
+}
+
 /** The IRQL of the code that calls. Any IRQL. [nf-wdm-kegetcurrentirql] */
 export function KeGetCurrentIrql(): KIRQL {
   if (watching) {

@@ -183,7 +183,8 @@ const REMOVING_OIDS: ReadonlySet<number> = new Set([OID_PM_REMOVE_WOL_PATTERN, O
 
 /** 0x91001: which statuses a request may end with. */
 function wrongOidStatus(request: NDIS_OID_REQUEST, status: number, completing: boolean): string | null {
-  const { Oid } = request.DATA;
+  // What a miniport passes may be anything.
+  const Oid = request.DATA?.Oid ?? 0;
   const name = `OID 0x${Oid.toString(16).padStart(8, '0')}`;
   if (completing && status === NDIS_STATUS_PENDING) return `${name} was completed with NDIS_STATUS_PENDING`;
   if (!completing && status === NDIS_STATUS_PENDING) return null;
@@ -466,10 +467,7 @@ const SDV: readonly Row[] = [
   {
     id: 'NdisMNetPnPEventInOIDRequest',
     text: 'NdisMNetPnPEvent is not called in MiniportOidRequest.',
-    fix: 'Call it from a work item.',
-    checks: {
-      pnpEventIndicated: (e) => (e.inOid ? 'NdisMNetPnPEvent was called in MiniportOidRequest' : null),
-    },
+    reason: 'this layer does not offer NdisMNetPnPEvent',
   },
   {
     id: 'NdisStallExecution_Delay',
@@ -801,8 +799,7 @@ const BUG_CHECK_ROWS: readonly BugCheckRow[] = [
   {
     p1: 0x22,
     text: 'A network PnP event is one a miniport may indicate.',
-    fix: 'Indicate events of NdisMNetPnPEvent only.',
-    checks: { pnpEventIndicated: (e) => (e.known ? null : 'NdisMNetPnPEvent was called with an unknown event') },
+    reason: 'this layer does not offer NdisMNetPnPEvent',
   },
   {
     p1: 0x25,
@@ -1100,7 +1097,7 @@ const LAYER: readonly Row[] = [
     text: 'Shared memory, mappings and timers are given back before the adapter is Halted.',
     page: 'nc-ndis-miniport_halt',
     fix: 'Undo in MiniportHaltEx, and on the failure path of MiniportInitializeEx, what MiniportInitializeEx did.',
-    checks: left(['shared memory', 'I/O space', 'timer', 'memory', 'lock']),
+    checks: left(['shared memory', 'I/O space', 'timer', 'memory']),
   },
   {
     id: 'NV-09',

@@ -11,7 +11,15 @@ import type { AdapterState } from '../state.ts';
 import { type NDIS_STATUS, NDIS_STATUS_PENDING } from '../status.ts';
 import type { NDIS_OID_REQUEST, NET_BUFFER_LIST } from '../types.ts';
 import { type Held, Life, type Reckoning, type Scene, type VerifierEvents } from './events.ts';
-import { currentFrame, Frame, type FrameOwner, miniportStack, ownFrames, startWatching } from './frames.ts';
+import {
+  awaitReturn,
+  currentFrame,
+  Frame,
+  type FrameOwner,
+  miniportStack,
+  ownFrames,
+  startWatching,
+} from './frames.ts';
 import { bugCheckId, findRule, type Rule, reportedWith, rulesOn } from './rules.ts';
 import { pageUrl, VerifierError, type Violation } from './violation.ts';
 import { WatchedBar } from './watched-bar.ts';
@@ -257,7 +265,7 @@ export class Verifier implements FrameOwner {
   }
 
   lockTaken(lock: object, dpr: boolean, held: boolean): void {
-    this.saw('lock', { op: 'acquire', dpr, held, heldByDpr: false });
+    this.saw('lock', { op: 'acquire', dpr, held });
     const frame = currentFrame();
     if (frame === null || held) return;
     frame.locks ??= new Map();
@@ -265,7 +273,7 @@ export class Verifier implements FrameOwner {
   }
 
   lockReleased(lock: object, dpr: boolean, held: boolean): void {
-    this.saw('lock', { op: 'release', dpr, held, heldByDpr: dpr });
+    this.saw('lock', { op: 'release', dpr, held });
     currentFrame()?.locks?.delete(lock);
   }
 
@@ -317,6 +325,7 @@ export class Verifier implements FrameOwner {
   /** The miniport took something it has to give back. */
   took(kind: Held, object: object): void {
     this.#taken.set(object, { kind, stack: miniportStack() });
+    awaitReturn(object, this);
   }
 
   /** It gave it back. */
@@ -454,7 +463,7 @@ export class Verifier implements FrameOwner {
 const PAGE_BYTES = 4096;
 
 /** What {@link Verifier.took} records, in the order it is reported. */
-const TAKEN_KINDS: readonly Held[] = ['configuration handle', 'NBL', 'NBL pool', 'MDL', 'work item', 'memory', 'lock'];
+const TAKEN_KINDS: readonly Held[] = ['configuration handle', 'NBL', 'NBL pool', 'MDL', 'work item', 'memory'];
 
 /** `0000:01:00.0` as domain, bus, device and function in one number. */
 function addressNumber(address: string): number {

@@ -56,19 +56,24 @@ export class ManualClock implements Clock {
 
   #ms = 0;
 
+  #moveTo(ms: number): void {
+    this.now += (ms - this.#ms) * 1000;
+    this.#ms = ms;
+  }
+
   /** Lets time pass and fires what falls due, with the microtasks between. */
   async pass(ms: number): Promise<void> {
     const end = this.#ms + ms;
     for (;;) {
       const due = this.#timers.filter((one) => one.live && one.atMs <= end).sort((a, b) => a.atMs - b.atMs)[0];
       if (due === undefined) break;
-      this.#ms = Math.max(this.#ms, due.atMs);
+      this.#moveTo(Math.max(this.#ms, due.atMs));
       if (due.periodMs > 0) due.atMs += due.periodMs;
       else due.live = false;
       due.callback();
       await turn();
     }
-    this.#ms = end;
+    this.#moveTo(end);
     this.#timers = this.#timers.filter((one) => one.live);
     await turn();
   }
