@@ -38,6 +38,11 @@ import { wrapProcessSgList, wrapWaiting } from './verifier/wrap.ts';
 /** Frames that can be under way through map registers at once. */
 const MAP_REGISTERS = 64;
 const MAP_REGISTER_ALIGN = 64;
+/**
+ * What an ordinary frame gets, so that none lies across a page: neighbouring pages of the arena need not be neighbours in
+ * memory, and a device model that maps a buffer as one piece (QEMU's net_tx_pkt) silently drops such a frame.
+ */
+const MAP_REGISTER_BYTES = 2048;
 /** What ScatterGatherListSize tells: a header and 16 elements of the 64-bit structure. NDIS uses its own lists. */
 const SG_LIST_BYTES = 16 + 16 * 24;
 const BUG_CHECK_SHARED_MEMORY_IRQL = 0x01;
@@ -96,7 +101,7 @@ export function NdisMRegisterScatterGatherDma(
     return NDIS_STATUS_NOT_SUPPORTED;
   }
   if (core.state !== 'Initializing' || core.dma !== null) return NDIS_STATUS_FAILURE;
-  const wanted = Math.max(DmaDescription.MaximumPhysicalMapping, MAP_REGISTER_ALIGN);
+  const wanted = Math.max(DmaDescription.MaximumPhysicalMapping, MAP_REGISTER_BYTES);
   const slotBytes = Math.ceil(wanted / MAP_REGISTER_ALIGN) * MAP_REGISTER_ALIGN;
   let arena: DmaArena;
   try {
