@@ -11,7 +11,7 @@ import {
   NdisOidRequest,
   statusName,
 } from '../../src/ndis/index.ts';
-import { hex, numbered, padded } from './frames.ts';
+import { hex, numbered, numberOf, padded } from './frames.ts';
 import { Station, type StationOptions } from './station.ts';
 import type { Role, Target } from './target.ts';
 
@@ -32,6 +32,21 @@ export interface OidResult {
   readonly bytesRead: number;
   readonly bytesNeeded: number;
   readonly buffer: Uint8Array;
+}
+
+/** Where a station stands, for a row that failed. */
+async function describe(station: Station): Promise<string> {
+  const { adapter } = station;
+  const counters = await adapter.statistics().catch(() => ({}));
+  const counted = Object.entries(counters).filter(([, value]) => value !== 0);
+  const messages = (adapter.interrupt?.messages ?? []).slice(0, 3);
+  return (
+    `${station.role}: ${adapter.state}, link ${station.linkUp ? 'up' : 'down'}, ${station.received.length} received, ` +
+    `${station.completed.length} of ${station.sent} sends complete, NDIS ${JSON.stringify(adapter.traffic)}, ` +
+    `device ${JSON.stringify(Object.fromEntries(counted))}; ` +
+    messages.map((one, i) => `message ${i}: ${one.wakes} wakes, ${one.isrCalls} ISR, ${one.dpcRuns} DPC`).join('; ') +
+    station.logs.slice(-3).map((entry) => `; ${entry.message}`)
+  );
 }
 
 export interface Pair {
@@ -177,9 +192,16 @@ export class Bench {
     if (found.length > 0) throw new Failure(found.slice(0, 5).join('; '));
   }
 
-  /** The end of a row that failed: both NICs closed, whatever state they are in. */
-  abandon(): void {
-    for (const station of this.#stations.splice(0)) station.pci.close();
+  /** The end of a row that failed: both NICs closed, whatever state they are in. Never rejects. */
+  async abandon(): Promise<void> {
+    const stations = this.#stations.splice(0);
+    for (const station of stations) {
+      this.evidence.push(await describe(station));
+      // As if the device were taken away: whatever is still under way comes to its end, in bounded time.
+      station.pci.vanish();
+      await station.adapter.surpriseRemoved().catch(() => undefined);
+      station.pci.close();
+    }
     this.target.broken();
   }
 
@@ -207,7 +229,10 @@ export class Bench {
 
   async arrived(to: Station, count: number): Promise<void> {
     await this.until(`frame ${count} at ${to.role}`, () => to.received.length >= count).catch((error: Error) => {
-      throw new Failure(`${error.message}; ${to.received.length} have come`);
+      const last = to.received.slice(-20).map((frame) => `${numberOf(frame)}/${frame.length}`);
+      throw new Failure(
+        `${error.message}; ${to.received.length} have come, the last (number/bytes): ${last.join(' ')}`,
+      );
     });
   }
 

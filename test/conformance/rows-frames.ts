@@ -49,8 +49,8 @@ export async function invalidPackets(bench: Bench): Promise<void> {
   // What NDIS must never pass on: the send comes back as failed and nothing is on the wire.
   support.takeReceived();
   const failedBefore = dut.completed.length;
-  dut.send([numbered(support.mac, dut.mac, 1, 1519), numbered(support.mac, dut.mac, 2, 9000)]);
-  dut.sendLists([dut.makePieces([])]);
+  const tooLong = [1519, 9000].map((length, n) => dut.makePieces([numbered(support.mac, dut.mac, n, length)]));
+  dut.sendLists([...tooLong, dut.makePieces([])]);
   await bench.settled(dut);
   await bench.quiet();
   bench.equal(dut.completed.length - failedBefore, 3, 'completions of sends that are no frames');

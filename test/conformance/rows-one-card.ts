@@ -198,13 +198,15 @@ export async function performanceSend(bench: Bench): Promise<void> {
     const frames = bench.frames(dut, support.mac, bench.count(400, 32), () => size);
     const from = bench.now();
     await bench.deliver(dut, support, frames, 32);
-    rates.push(`${size}: ${Math.round((frames.length / (bench.now() - from)) * 1000)}/s`);
+    rates.push(`${size} bytes${rate(bench, frames.length, bench.now() - from)}`);
   }
-  bench.note(`${bench.count(400, 32)} frames of each size${unit(bench)}: ${rates.join(', ')}`);
+  bench.note(`${bench.count(400, 32)} frames of each size: ${rates.join(', ')}`);
 }
 
-/** Rates of a simulation say nothing about the machine. */
-export const unit = (bench: Bench): string => (bench.target.kind === 'simulated' ? ' (simulated time)' : '');
+/** Frames per second as text; nothing in a simulation, whose rates say nothing about a machine. */
+export function rate(bench: Bench, frames: number, elapsedMs: number): string {
+  return bench.target.kind === 'simulated' ? '' : ` ${Math.round((frames * 1000) / elapsedMs)} frames/s`;
+}
 
 /** OIDs every NDIS 6 Ethernet miniport, or NDIS for it, answers, with the least length of the answer. (Contract 3.9) */
 const MANDATORY_QUERIES: Readonly<Record<string, readonly [oid: number, leastBytes: number]>> = {

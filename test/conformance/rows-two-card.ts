@@ -4,7 +4,7 @@
 import { NdisRequestQueryInformation, OID_GEN_STATISTICS } from '../../src/ndis/index.ts';
 import type { Bench } from './bench.ts';
 import { BROADCAST, numbered, numberOf, padded } from './frames.ts';
-import { unit } from './rows-one-card.ts';
+import { rate } from './rows-one-card.ts';
 import type { Station } from './station.ts';
 
 /** Answers each frame with its own payload, from within the receive handler. */
@@ -42,8 +42,7 @@ export async function ping(bench: Bench): Promise<void> {
     }
     await bench.settled(asks, answers);
     stop();
-    const ms = ((bench.now() - from) / count).toFixed(2);
-    bench.note(`${asks.role} asks: ${count} of ${count} replies, ${ms} ms each${unit(bench)}`);
+    bench.note(`${asks.role} asks: ${count} of ${count} replies${rate(bench, 2 * count, bench.now() - from)}`);
   }
 }
 
@@ -169,10 +168,7 @@ export async function performance(bench: Bench): Promise<void> {
         `${role}: out of order`,
       );
     }
-    const rate = (2 * count * 1000) / elapsedMs;
-    bench.note(
-      `${size} bytes both ways: ${Math.round(rate)} frames/s, ${((rate * size * 8) / 1e6).toFixed(1)} Mbit/s${unit(bench)}`,
-    );
+    bench.note(`${count} frames of ${size} bytes each way, in order${rate(bench, 2 * count, elapsedMs)}`);
   }
 }
 

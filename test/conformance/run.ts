@@ -60,7 +60,7 @@ export async function runRow(row: Row, target: Target, scale = 1, label: string 
       limitMs,
     );
   } catch (error) {
-    bench.abandon();
+    await target.drive(bench.abandon(), LIMIT_MS).catch(() => undefined);
     const reason = error instanceof Error ? error.message : String(error);
     const what = because === undefined ? reason : `the reason not to run it ("${because}") does not hold: ${reason}`;
     return result('fail', [what, ...bench.evidence]);

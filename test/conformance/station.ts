@@ -39,8 +39,10 @@ import type { Role } from './target.ts';
 
 /** Slots of a station's send pool: more than any row has outstanding. */
 const POOL_FRAMES = 512;
-/** Largest frame a row sends, over any MTU. */
-const POOL_FRAME_BYTES = 9216;
+/** Slots for frames of the usual MTU: half a page, so that none lies across two. */
+const SLOT_BYTES = 2048;
+/** Slots for jumbo frames. */
+const JUMBO_SLOT_BYTES = 9216;
 
 export type StationOptions = Omit<AdapterOptions, 'clock'>;
 
@@ -134,7 +136,8 @@ export class Station {
     );
     if (status !== NDIS_STATUS_SUCCESS) throw new Error(`NdisOpenAdapterEx: ${statusName(status)}`);
     this.#binding = handle.Value;
-    this.#pool ??= this.adapter.allocateSendPool({ frames: POOL_FRAMES, frameBytes: POOL_FRAME_BYTES });
+    const frameBytes = this.adapter.mtu > 1500 ? JUMBO_SLOT_BYTES : SLOT_BYTES;
+    this.#pool ??= this.adapter.allocateSendPool({ frames: POOL_FRAMES, frameBytes });
     this.#lists ??= NdisAllocateNetBufferListPool(null, {
       Header: { Type: NDIS_OBJECT_TYPE_DEFAULT, Revision: 1, Size: 20 },
       ProtocolId: 0,
