@@ -11,6 +11,7 @@ import { unknownLink } from './core.ts';
 import { decideGrant, resourceList } from './grant.ts';
 import { callAtIrql, KeGetCurrentIrql } from './irql.ts';
 import { Listeners, type Unsubscribe } from './listeners.ts';
+import type { NDIS_OFFLOAD } from './offload.ts';
 import { cancelCurrentOid, cancelOid, decodeStatistics, makeOidRequest, resendPacketFilter, submitOid } from './oid.ts';
 import { type NDIS_DEVICE_POWER_STATE, NdisDeviceStateD0 } from './oid-types.ts';
 import { prepareDevice, removeDevice } from './pnp.ts';
@@ -127,6 +128,11 @@ export class Adapter {
   /** null before MiniportInitializeEx has set them. */
   get generalAttributes(): NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES | null {
     return this.core.general;
+  }
+
+  /** What is offloaded now and what could be, as the miniport told; null: it set no offload attributes. */
+  get offload(): { readonly current: NDIS_OFFLOAD | null; readonly hardware: NDIS_OFFLOAD | null } | null {
+    return this.core.offload;
   }
 
   /** The current station address; all zeros before initialization. */
@@ -254,6 +260,10 @@ export class Adapter {
     core.context = null;
     core.registration = null;
     core.general = null;
+    core.offload = null;
+    core.receiveScale = null;
+    core.encapsulation = null;
+    core.receiveHash = false;
     core.link = unknownLink();
     core.addressingReset = false;
     core.sendsOutstanding = 0;

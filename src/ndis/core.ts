@@ -9,6 +9,7 @@ import type { Completion } from './completion.ts';
 import type { MessageCounters } from './counters.ts';
 import type { InterruptGrant } from './grant.ts';
 import { Listeners } from './listeners.ts';
+import type { NDIS_OFFLOAD } from './offload.ts';
 import { type NDIS_DEVICE_POWER_STATE, NdisDeviceStateD0 } from './oid-types.ts';
 import type { NDIS_MINIPORT_PNP_CHARACTERISTICS } from './pnp-types.ts';
 import { type AdapterEvent, type AdapterState, lets, nextState } from './state.ts';
@@ -273,6 +274,13 @@ export class AdapterCore {
   context: NDIS_CONTEXT = null;
   registration: Readonly<NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES> | null = null;
   general: Readonly<NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES> | null = null;
+  /** Offload attributes, and the configuration last indicated. */
+  offload: { readonly current: NDIS_OFFLOAD | null; readonly hardware: NDIS_OFFLOAD | null } | null = null;
+  /** The last OID_GEN_RECEIVE_SCALE_PARAMETERS and OID_OFFLOAD_ENCAPSULATION the miniport took. */
+  receiveScale: Uint8Array | null = null;
+  encapsulation: Uint8Array | null = null;
+  /** OID_GEN_RECEIVE_HASH is on. */
+  receiveHash = false;
   grant: InterruptGrant | null = null;
   interrupt: ClaimedInterrupt | null = null;
   dma: ClaimedDma | null = null;

@@ -23,6 +23,7 @@ export * from './io.ts';
 export * from './memory.ts';
 export * from './miniport.ts';
 export * from './net-buffer-list.ts';
+export * from './offload.ts';
 export * from './oid.ts';
 export * from './oid-types.ts';
 export { NdisSetOptionalHandlers } from './pnp.ts';
@@ -38,6 +39,7 @@ export {
   NormalPoolPriority,
 } from './pool-memory.ts';
 export * from './protocol.ts';
+export * from './rss.ts';
 export * from './send-pool.ts';
 export {
   type NDIS_SPIN_LOCK,

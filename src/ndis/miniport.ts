@@ -15,6 +15,13 @@ import {
   wrongHandle,
 } from './core.ts';
 import { callAtIrql, requireIrqlAtMost } from './irql.ts';
+import {
+  isWithin,
+  type NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
+  NDIS_OBJECT_TYPE_OFFLOAD,
+  type NDIS_OFFLOAD,
+} from './offload.ts';
 import { setAddDevice } from './pnp.ts';
 import {
   type NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES,
@@ -29,6 +36,7 @@ import {
   NDIS_STATUS_LINK_STATE,
   NDIS_STATUS_NOT_SUPPORTED,
   NDIS_STATUS_SUCCESS,
+  NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG,
   statusName,
 } from './status.ts';
 import {
@@ -154,12 +162,15 @@ export function NdisMDeregisterMiniportDriver(NdisMiniportDriverHandle: NDIS_HAN
 /**
  * Tells NDIS about the adapter. PASSIVE_LEVEL; in MiniportInitializeEx, registration attributes first and before any
  * resource is claimed, then general ones; in MiniportAddDevice its own kind. The kind is chosen by Header.Type. BAD_VERSION: revision. FAILURE: outside
- * Initialize or in the wrong order. INVALID_PARAMETER: no handle, or no MiniportAdapterContext. NOT_SUPPORTED: another
+ * Initialize or in the wrong order (offload attributes come after the general ones). INVALID_PARAMETER: no handle, or no MiniportAdapterContext. NOT_SUPPORTED: another
  * kind of attributes. [nf-ndis-ndismsetminiportattributes]
  */
 export function NdisMSetMiniportAttributes(
   NdisMiniportHandle: NDIS_HANDLE,
-  MiniportAttributes: NDIS_MINIPORT_ADAPTER_ATTRIBUTES,
+  MiniportAttributes:
+    | NDIS_MINIPORT_ADAPTER_ATTRIBUTES
+    | NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES
+    | NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
 ): NDIS_STATUS {
   requireIrqlAtMost(PASSIVE_LEVEL, 'NdisMSetMiniportAttributes');
   const core = coreOrNull(NdisMiniportHandle);
@@ -174,6 +185,8 @@ export function NdisMSetMiniportAttributes(
       return setRegistration(core, MiniportAttributes as NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES);
     case NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
       return setGeneral(core, MiniportAttributes as NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES);
+    case NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES:
+      return setOffload(core, MiniportAttributes as NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES);
     default:
       return NDIS_STATUS_NOT_SUPPORTED;
   }
@@ -205,6 +218,16 @@ function setGeneral(core: AdapterCore, given: NDIS_MINIPORT_ADAPTER_GENERAL_ATTR
     RcvLinkSpeed: given.RcvLinkSpeed,
     AutoNegotiationFlags: given.AutoNegotiationFlags,
   };
+  return NDIS_STATUS_SUCCESS;
+}
+
+function setOffload(core: AdapterCore, given: NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES): NDIS_STATUS {
+  if (core.general === null) return NDIS_STATUS_FAILURE;
+  const { DefaultOffloadConfiguration: current, HardwareOffloadCapabilities: hardware } = given;
+  if (current !== null && (hardware === null || !isWithin(current, hardware))) {
+    core.logRule('OFFLOAD', 'the default configuration offloads what the hardware capabilities lack');
+  }
+  core.offload = { current: structuredClone(current), hardware: structuredClone(hardware) };
   return NDIS_STATUS_SUCCESS;
 }
 
@@ -284,6 +307,9 @@ export function NdisMIndicateStatusEx(
     return;
   }
   if (StatusIndication.StatusCode === NDIS_STATUS_LINK_STATE && !takeLink(core, StatusIndication)) return;
+  if (StatusIndication.StatusCode === NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG && !takeOffload(core, StatusIndication)) {
+    return;
+  }
   callAtIrql(DISPATCH_LEVEL, () => {
     for (const binding of core.bindings) {
       try {
@@ -295,6 +321,20 @@ export function NdisMIndicateStatusEx(
   });
   core.statusListeners.emit(StatusIndication);
   if (StatusIndication.StatusCode === NDIS_STATUS_LINK_STATE) core.linkListeners.emit(core.link);
+}
+
+/** Keeps the new offload configuration. False: it is none. */
+function takeOffload(core: AdapterCore, indication: NDIS_STATUS_INDICATION): boolean {
+  const offload = indication.StatusBuffer as NDIS_OFFLOAD | null;
+  if (offload === null || typeof offload !== 'object' || offload.Header?.Type !== NDIS_OBJECT_TYPE_OFFLOAD) {
+    core.fault(
+      'NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG was indicated without an NDIS_OFFLOAD',
+      BUG_CHECK_STATUS_BUFFER,
+    );
+    return false;
+  }
+  core.offload = { current: structuredClone(offload), hardware: core.offload?.hardware ?? null };
+  return true;
 }
 
 /** Keeps the new link state. False: nothing to pass on. */

@@ -10,7 +10,9 @@ import {
   OID_GEN_MEDIA_CONNECT_STATUS_EX,
   OID_GEN_MEDIA_DUPLEX_STATE,
   OID_GEN_PHYSICAL_MEDIUM_EX,
+  OID_GEN_RECEIVE_SCALE_CAPABILITIES,
 } from './oid-types.ts';
+import { encodeReceiveScaleCapabilities } from './rss.ts';
 import * as t from './types.ts';
 
 /** Query only: there is nothing to set, and the miniport of an NDIS 6 driver is never asked. */
@@ -31,6 +33,7 @@ const ANSWERED_BY_NDIS: ReadonlySet<number> = new Set([
   OID_GEN_MEDIA_CONNECT_STATUS_EX,
   OID_GEN_MEDIA_DUPLEX_STATE,
   OID_GEN_PHYSICAL_MEDIUM_EX,
+  OID_GEN_RECEIVE_SCALE_CAPABILITIES,
 ]);
 
 /** NDIS's own: true when NDIS answers the OID by itself, whatever the miniport lists. */
@@ -53,6 +56,10 @@ export function attributeAnswerOf(core: AdapterCore, oid: number): Uint8Array | 
       return ulong(link.MediaDuplexState);
     case OID_GEN_PHYSICAL_MEDIUM_EX:
       return ulong(general.PhysicalMediumType);
+    case OID_GEN_RECEIVE_SCALE_CAPABILITIES:
+      return general.RecvScaleCapabilities === null
+        ? null
+        : encodeReceiveScaleCapabilities(general.RecvScaleCapabilities);
     default:
       return null;
   }

@@ -17,13 +17,15 @@ export const OID_GEN_PHYSICAL_MEDIUM_EX = 0x0001_0213;
 export const OID_GEN_RECEIVE_SCALE_CAPABILITIES = 0x0001_0203;
 /** NDIS_RECEIVE_SCALE_PARAMETERS; only a set reaches the miniport. [oid-gen-receive-scale-parameters] */
 export const OID_GEN_RECEIVE_SCALE_PARAMETERS = 0x0001_0204;
-/** NDIS_OFFLOAD_ENCAPSULATION. [oid-offload-encapsulation] */
+/** NDIS_RECEIVE_HASH_PARAMETERS; excludes RSS. [oid-gen-receive-hash] */
+export const OID_GEN_RECEIVE_HASH = 0x0001_021f;
+/** NDIS_OFFLOAD_ENCAPSULATION; sent again after a reset that asks for it. [oid-offload-encapsulation] */
 export const OID_OFFLOAD_ENCAPSULATION = 0x0101_010a;
-/** NDIS_OFFLOAD in use. Answered by NDIS. [oid-tcp-offload-current-config] */
+/** NDIS_OFFLOAD in use; see Adapter.offload. [oid-tcp-offload-current-config] */
 export const OID_TCP_OFFLOAD_CURRENT_CONFIG = 0xfc01_020b;
 /** NDIS_OFFLOAD_PARAMETERS. Set only. [oid-tcp-offload-parameters] */
 export const OID_TCP_OFFLOAD_PARAMETERS = 0xfc01_020c;
-/** NDIS_OFFLOAD the hardware could do. Answered by NDIS. [oid-tcp-offload-hardware-capabilities] */
+/** NDIS_OFFLOAD the hardware could do; see Adapter.offload. [oid-tcp-offload-hardware-capabilities] */
 export const OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES = 0xfc01_020d;
 /** NDIS_DEVICE_POWER_STATE. Set only. [oid-pnp-set-power] */
 export const OID_PNP_SET_POWER = 0xfd01_0101;

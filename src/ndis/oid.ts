@@ -7,7 +7,15 @@ import { Completion } from './completion.ts';
 import { type AdapterCore, coreOf, type FilterHolder } from './core.ts';
 import { callAtIrql, requireIrqlAtMost } from './irql.ts';
 import { attributeAnswerOf, isAnsweredByNdis, setSpeed } from './oid-answers.ts';
-import { NdisDeviceStateD0, NdisRequestQueryStatistics, OID_PNP_SET_POWER } from './oid-types.ts';
+import {
+  NdisDeviceStateD0,
+  NdisRequestQueryStatistics,
+  OID_GEN_RECEIVE_HASH,
+  OID_GEN_RECEIVE_SCALE_PARAMETERS,
+  OID_OFFLOAD_ENCAPSULATION,
+  OID_PNP_SET_POWER,
+} from './oid-types.ts';
+import { isRssEnabled } from './rss.ts';
 import { lets } from './state.ts';
 import {
   type NDIS_STATUS,
@@ -130,11 +138,15 @@ export function cancelCurrentOid(core: AdapterCore): void {
   }
 }
 
-/** NDIS's own: brings the union of filters and multicast lists to the miniport again (after a reset, or an unbind). */
+/** NDIS's own: brings the union of filters and multicast lists, and the offload encapsulation, to the miniport again (after a reset, or an unbind). */
 export function resendPacketFilter(core: AdapterCore): Promise<NDIS_STATUS> {
   return enqueue(core, async () => {
     const multicast = await callMiniport(core, multicastRequest(unionOfMulticast(core)));
     const filter = await callMiniport(core, filterRequest(unionOfFilters(core)));
+    if (core.encapsulation !== null) {
+      const set = makeOidRequest(NdisRequestSetInformation, OID_OFFLOAD_ENCAPSULATION, core.encapsulation.slice());
+      await callMiniport(core, set);
+    }
     return filter !== NDIS_STATUS_SUCCESS ? filter : multicast;
   });
 }
@@ -192,11 +204,37 @@ async function serve(core: AdapterCore, holder: FilterHolder, request: NDIS_OID_
   if (request.RequestType === NdisRequestSetInformation) {
     // What NDIS answers by itself is the miniport's attributes: there is nothing to set, and the miniport is not asked.
     if (isAnsweredByNdis(data.Oid) || COUNTER_OIDS[data.Oid] !== undefined) return NDIS_STATUS_NOT_SUPPORTED;
+    const refused = refusedSet(core, data.Oid);
+    if (refused !== NDIS_STATUS_SUCCESS) return refused;
     const length = data.InformationBufferLength;
     if (data.Oid === t.OID_GEN_CURRENT_PACKET_FILTER && length === 4) return setFilter(core, holder, request);
     if (data.Oid === t.OID_802_3_MULTICAST_LIST && length % MAC_BYTES === 0) return setMulticast(core, holder, request);
   }
-  return callMiniport(core, request);
+  const status = await callMiniport(core, request);
+  if (request.RequestType === NdisRequestSetInformation && status === NDIS_STATUS_SUCCESS) remember(core, request);
+  return status;
+}
+
+/** RSS needs capabilities, and excludes the hash without RSS. [oid-gen-receive-scale-parameters, oid-gen-receive-hash] */
+function refusedSet(core: AdapterCore, oid: number): NDIS_STATUS {
+  if (oid === OID_GEN_RECEIVE_SCALE_PARAMETERS) {
+    const capable = core.general !== null && core.general.RecvScaleCapabilities !== null;
+    return capable && !core.receiveHash ? NDIS_STATUS_SUCCESS : NDIS_STATUS_NOT_SUPPORTED;
+  }
+  if (oid === OID_GEN_RECEIVE_HASH && core.receiveScale !== null && isRssEnabled(core.receiveScale)) {
+    return NDIS_STATUS_NOT_SUPPORTED;
+  }
+  return NDIS_STATUS_SUCCESS;
+}
+
+/** Keeps what NDIS has to answer, or to send again. */
+function remember(core: AdapterCore, request: NDIS_OID_REQUEST): void {
+  const { Oid, InformationBuffer, InformationBufferLength } = request.DATA;
+  const bytes = (InformationBuffer ?? new Uint8Array(0)).slice(0, InformationBufferLength);
+  if (Oid === OID_GEN_RECEIVE_SCALE_PARAMETERS) core.receiveScale = bytes;
+  if (Oid === OID_OFFLOAD_ENCAPSULATION) core.encapsulation = bytes;
+  // Flags, then HashInformation: off when bit 0 of Flags is clear. [ns-ntddndis-_ndis_receive_hash_parameters]
+  if (Oid === OID_GEN_RECEIVE_HASH) core.receiveHash = ((bytes[4] ?? 0) & 1) !== 0;
 }
 
 async function callMiniport(core: AdapterCore, request: NDIS_OID_REQUEST): Promise<NDIS_STATUS> {
@@ -243,6 +281,9 @@ async function query(core: AdapterCore, request: NDIS_OID_REQUEST): Promise<NDIS
   const oid = request.DATA.Oid;
   const fields = COUNTER_OIDS[oid];
   if (fields !== undefined) return queryCounter(core, request, fields);
+  if (oid === OID_GEN_RECEIVE_SCALE_PARAMETERS) {
+    return core.receiveScale === null ? NDIS_STATUS_NOT_SUPPORTED : writeAnswer(request, core.receiveScale);
+  }
   const answer = answerOf(core, oid);
   if (answer !== null) return writeAnswer(request, answer);
   if (isAnsweredByNdis(oid)) return NDIS_STATUS_NOT_SUPPORTED;

@@ -12,7 +12,13 @@ import {
   NDIS_STATUS_INVALID_PARAMETER,
   NDIS_STATUS_SUCCESS,
 } from './status.ts';
-import { type NDIS_HANDLE, type NDIS_OBJECT_HEADER, NDIS_OBJECT_TYPE_DEFAULT, type Out } from './types.ts';
+import {
+  type NDIS_HANDLE,
+  type NDIS_OBJECT_HEADER,
+  NDIS_OBJECT_TYPE_DEFAULT,
+  type Out,
+  type PROCESSOR_NUMBER,
+} from './types.ts';
 
 /** 1970 as Windows counts: 100 ns since 1601. */
 const EPOCH_100NS = 116_444_736_000_000_000n;
@@ -70,12 +76,6 @@ export function NdisMaxGroupCount(): number {
 /** Processors in use, of drivers that know no groups. Any IRQL. [nf-ndis-ndissystemprocessorcount] */
 export function NdisSystemProcessorCount(): number {
   return AdapterCore.processorsMax;
-}
-
-/** A processor: its group, and its number in it. [ns-miniport-_processor_number] */
-export interface PROCESSOR_NUMBER {
-  Group: number;
-  Number: number;
 }
 
 /** [ns-ntddndis-_ndis_rss_processor] */

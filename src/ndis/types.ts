@@ -6,7 +6,6 @@
  *  - memory is a Uint8Array (`MDL.StartVa`) plus byte offsets, a physical address is a plain number (a bus address);
  *  - PASSIVE_LEVEL callbacks may return a Promise of their status where the C function may block.
  */
-import type { NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES } from './pnp-types.ts';
 import type { NDIS_STATUS } from './status.ts';
 
 declare const handleBrand: unique symbol;
@@ -480,6 +479,23 @@ export interface NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES {
   InterfaceType: number;
 }
 
+/** A processor: its group, and its number in it. [ns-miniport-_processor_number] */
+export interface PROCESSOR_NUMBER {
+  Group: number;
+  Number: number;
+}
+
+/** RecvScaleCapabilities of the general attributes. [ns-ntddndis-_ndis_receive_scale_capabilities] */
+export interface NDIS_RECEIVE_SCALE_CAPABILITIES {
+  Header: NDIS_OBJECT_HEADER;
+  /** NDIS_RSS_CAPS_... */
+  CapabilitiesFlags: number;
+  NumberOfInterruptMessages: number;
+  NumberOfReceiveQueues: number;
+  /** A power of two. */
+  NumberOfIndirectionTableEntries: number;
+}
+
 export interface NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES {
   Header: NDIS_OBJECT_HEADER;
   MediaType: number;
@@ -499,7 +515,8 @@ export interface NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES {
   MacAddressLength: number;
   PermanentMacAddress: Uint8Array;
   CurrentMacAddress: Uint8Array;
-  RecvScaleCapabilities: null;
+  /** null: no RSS. */
+  RecvScaleCapabilities: NDIS_RECEIVE_SCALE_CAPABILITIES | null;
   AccessType: number;
   DirectionType: number;
   ConnectionType: number;
@@ -515,8 +532,7 @@ export interface NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES {
 
 export type NDIS_MINIPORT_ADAPTER_ATTRIBUTES =
   | NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES
-  | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES
-  | NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES;
+  | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES;
 
 export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1 = 1;
 export const NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2 = 2;

@@ -9,9 +9,9 @@ import {
   NDIS_OBJECT_TYPE_DEFAULT,
   NDIS_OBJECT_TYPE_STATUS_INDICATION,
   NDIS_SIZEOF_LINK_STATE_REVISION_1,
+  NDIS_STATUS_INDICATION_REQUIRED,
   NDIS_STATUS_LINK_STATE,
   NDIS_STATUS_SUCCESS,
-  NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG,
   NdisMIndicateStatusEx,
 } from '../../../src/ndis/index.ts';
 import { bench, bind, initialized } from './fake-miniport.ts';
@@ -85,8 +85,8 @@ describe('NdisMIndicateStatusEx', () => {
     const { adapter, miniport } = await initialized();
     const codes: number[] = [];
     adapter.onStatus((indication) => codes.push(indication.StatusCode));
-    indicate(miniport.handle, null, NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG, 0);
-    expect(codes).toEqual([NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG]);
+    indicate(miniport.handle, null, NDIS_STATUS_INDICATION_REQUIRED, 0);
+    expect(codes).toEqual([NDIS_STATUS_INDICATION_REQUIRED]);
   });
 
   it.each([
