@@ -3,6 +3,7 @@
  * Layer: ndis.
  */
 export * from './adapter.ts';
+export * from './clone.ts';
 export * from './configuration.ts';
 export type {
   AdapterFault,

@@ -291,7 +291,11 @@ export function NdisAdvanceNetBufferDataStart(
   NetBuffer.DataOffset += DataOffsetDelta;
   NetBuffer.DataLength -= DataOffsetDelta;
   if (FreeMdl) {
-    while (NetBuffer.MdlChain instanceof RetreatMdl && NetBuffer.DataOffset >= NetBuffer.MdlChain.ByteCount) {
+    while (
+      NetBuffer.MdlChain !== null &&
+      inFront.has(NetBuffer.MdlChain) &&
+      NetBuffer.DataOffset >= NetBuffer.MdlChain.ByteCount
+    ) {
       const front: MDL = NetBuffer.MdlChain;
       NetBuffer.MdlChain = front.Next;
       NetBuffer.DataOffset -= front.ByteCount;
@@ -320,8 +324,9 @@ export function NdisRetreatNetBufferDataStart(
     // The unused bytes before the data are used first, as the data must follow them without a gap.
     const missing = DataOffsetDelta - NetBuffer.DataOffset;
     const size = missing + DataBackFill;
-    const front = AllocateMdlHandler === null ? new RetreatMdl(size) : AllocateMdlHandler(size);
+    const front = AllocateMdlHandler === null ? new Mdl(new Uint8Array(size), 0, size, 0) : AllocateMdlHandler(size);
     if (front === null) return NDIS_STATUS_RESOURCES;
+    inFront.add(front);
     front.Next = NetBuffer.MdlChain;
     NetBuffer.MdlChain = front;
     NetBuffer.DataOffset = front.ByteCount - missing;
@@ -331,12 +336,8 @@ export function NdisRetreatNetBufferDataStart(
   return NDIS_STATUS_SUCCESS;
 }
 
-/** An MDL that Retreat allocated. */
-class RetreatMdl extends Mdl {
-  constructor(size: number) {
-    super(new Uint8Array(size), 0, size, 0);
-  }
-}
+/** MDLs that Retreat put in front of a chain. */
+const inFront = new WeakSet<MDL>();
 
 /** Derives CurrentMdl, CurrentMdlOffset and DataPhysicalAddress from MdlChain and DataOffset. */
 function locate(netBuffer: NET_BUFFER): void {
