@@ -15,15 +15,17 @@ export const LAYERS = {
   miniports: ['ndis', 'base'],
   bridge: ['ndis', 'platform', 'base'],
   host: ['platform', 'base'],
+  sim: ['platform', 'base'],
   control: ['base'],
   application: ['bridge', 'miniports', 'ndis', 'host', 'platform', 'base'],
+  verify: ['application', 'sim', 'ndis', 'platform', 'base'],
   daemon: ['application', 'control', 'bridge', 'miniports', 'ndis', 'host', 'platform', 'base'],
-  cli: ['control', 'daemon', 'base'],
+  cli: ['control', 'daemon', 'verify', 'base'],
   index: ['application', 'host', 'ndis', 'platform', 'base'],
 };
 
 /** Where a layer may enter another only by one file. */
-export const ENTRIES = { cli: { daemon: 'index.ts' } };
+export const ENTRIES = { cli: { daemon: 'index.ts', verify: 'index.ts' } };
 
 /** These layers know no file descriptor, so the modules of Node that hand one out are closed to them. */
 const NO_MACHINE = new Set(['base', 'platform', 'ndis', 'miniports', 'bridge', 'control']);

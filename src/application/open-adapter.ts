@@ -17,6 +17,7 @@ import {
   NDIS_PACKET_TYPE_DIRECTED,
   NDIS_PACKET_TYPE_PROMISCUOUS,
   NdisHaltDeviceStopped,
+  type VerifierMode,
 } from '../ndis/index.ts';
 import type { InterruptKind, PciFunction, PciIds } from '../platform/index.ts';
 import { checkMiniportModule, loadMiniportFile } from './load-miniport.ts';
@@ -52,6 +53,8 @@ export interface AdapterSettings {
   readonly miniport?: string | MiniportModule | undefined;
   /** Registry keywords for the miniport, e.g. `{ '*ReceiveBuffers': 512 }`. */
   readonly configuration?: Readonly<Record<string, string | number>> | undefined;
+  /** Watches the miniport; default `off`. */
+  readonly verifier?: VerifierMode | undefined;
 }
 
 /** An adapter with what it stands on. */
@@ -138,6 +141,7 @@ export async function openAdapter(
       clock: machine.clock,
       ...(settings.interrupts === undefined ? {} : { interrupts: settings.interrupts }),
       ...(settings.messages === undefined ? {} : { messageLimit: settings.messages }),
+      ...(settings.verifier === undefined ? {} : { verifier: settings.verifier }),
       configuration: { '*JumboPacket': mtu + ETHERNET_HEADER_BYTES, ...settings.configuration },
     });
     return new Opened(pci, driver, adapter, chosen.name, mtu);

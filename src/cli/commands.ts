@@ -7,6 +7,7 @@ import { listCommand } from './commands/list.ts';
 import { statusCommand } from './commands/status.ts';
 import { upCommand } from './commands/up.ts';
 import { vectorDisableCommand, vectorEnableCommand } from './commands/vector.ts';
+import { verifyCommand } from './commands/verify.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
   upCommand,
@@ -14,6 +15,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   vectorDisableCommand,
   vectorEnableCommand,
   listCommand,
+  verifyCommand,
 ];
 
 /** Summaries of the words that only group commands. */

@@ -233,6 +233,7 @@ class Daemon implements Stopper {
     const { adapter } = opened;
     adapter.onLink((state) => this.reportLink(state));
     adapter.onLog((entry) => this.emit({ event: 'log', text: describeLog(entry) }));
+    adapter.onViolation((violation) => this.emit({ event: 'violation', violation }));
     adapter.onHang(() => this.emit({ event: 'hang' }));
     adapter.onReset((status) => {
       this.resets++;

@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, NdisVfioError } from '../base/errors.ts';
 import type { BridgeStatus, LinkStatus } from '../control/messages.ts';
+import { placeOf, type Violation } from '../ndis/index.ts';
 
 export type DaemonEvent =
   | { readonly event: 'opened'; readonly ids: string; readonly miniport: string }
@@ -20,6 +21,7 @@ export type DaemonEvent =
   | { readonly event: 'hang' }
   | { readonly event: 'reset'; readonly status: string }
   | { readonly event: 'log'; readonly text: string }
+  | { readonly event: 'violation'; readonly violation: Violation }
   | {
       readonly event: 'statistics';
       readonly nic: Readonly<Record<string, number>>;
@@ -73,6 +75,11 @@ function describe(event: DaemonEvent): string {
       return 'hang: the miniport reports that the device makes no progress';
     case 'reset':
       return `reset: ${event.status}`;
+    case 'violation': {
+      const { severity, rule, what, stack, fix } = event.violation;
+      const code = stack[0] === undefined ? '' : `, ${stack[0]}`;
+      return `verifier ${severity} ${rule}: ${what} (${placeOf(event.violation)}${code}). ${fix}`;
+    }
     case 'log':
       return `log: ${event.text}`;
     case 'statistics': {

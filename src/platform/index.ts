@@ -1,6 +1,6 @@
 /**
  * What the NDIS layer needs from the machine, as interfaces only. Layer: platform (imports base).
- * Two implementations: `src/host` over the native addon, `test/sim` as a simulated NIC.
+ * Two implementations: `src/host` over the native addon, `src/sim` as a simulated NIC.
  * Invariants: nothing here knows a register; a `close`d object refuses further use; interrupt listeners are entered
  * from the event loop, one vector at a time, and microtasks queued by a listener run before the next listener.
  */

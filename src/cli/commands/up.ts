@@ -27,12 +27,19 @@ export const upCommand: CommandSpec = {
       parse: wholeNumber('a number of messages', '--messages 3'),
     },
     { flags: '--promiscuous', summary: 'take every frame on the wire' },
+    {
+      flags: '--verify [MODE]',
+      summary:
+        'watch the miniport for broken NDIS rules: tell them (report, the default), or stop at the first (throw)',
+      choices: ['report', 'throw'],
+    },
     { flags: '--json', summary: 'events as JSON lines' },
   ],
   examples: [
     ['up 0000:01:00.0 --tap tap0', 'run the NIC as tap0'],
     ['up 01:00.0 --tap tap0 --mtu 9000', 'with jumbo frames'],
     ['up 01:00.0 --tap tap0 --miniport ./my-nic.mjs', 'with a miniport of your own'],
+    ['up 01:00.0 --tap tap0 --miniport ./my-nic.mjs --verify', 'and tell which rules of NDIS it breaks'],
   ],
   run: ([address = ''], options) =>
     up({
@@ -43,6 +50,7 @@ export const upCommand: CommandSpec = {
       interrupts: options['interrupts'] as 'msix' | 'msi' | 'line' | undefined,
       messages: options['messages'] as number | undefined,
       promiscuous: options['promiscuous'] === true,
+      verifier: options['verify'] === true ? 'report' : (options['verify'] as 'report' | 'throw' | undefined),
       json: options['json'] === true,
     }),
 };

@@ -1,6 +1,6 @@
 /**
  * What the 82574 and the 82576 have in common: reset, NVM, PHY and link, address filter, statistics, and the movement
- * of frames through descriptor rings. Layer: test/sim; the chips add their descriptors and interrupts.
+ * of frames through descriptor rings. Layer: sim; the chips add their descriptors and interrupts.
  * Invariants: the device reads and writes memory only through DmaSpace; a payload is in memory before its descriptor's
  * DD, DD before its interrupt; descriptors come back in ring order; a driver that breaks a rule is noted, not obeyed.
  */

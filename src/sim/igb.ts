@@ -1,5 +1,5 @@
 /**
- * The 82576: advanced descriptors, sixteen queues, ten MSI-X vectors for the physical function. Layer: test/sim.
+ * The 82576: advanced descriptors, sixteen queues, ten MSI-X vectors for the physical function. Layer: sim.
  * Sections of the 82576 data sheet: interrupts 7.3, registers 8.8, receive descriptors 7.1.5, transmit 7.2.2.
  * Where QEMU's model does otherwise a quirk says so.
  * Invariant: a message goes out only for bits newly set in EICR & EIMS, or in ICR & IMS outside of MSI-X mode.

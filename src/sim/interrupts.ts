@@ -1,10 +1,10 @@
 /**
- * Messages and lines from the simulated device to the listener. Layer: test/sim, implements InterruptVectors.
+ * Messages and lines from the simulated device to the listener. Layer: sim, implements InterruptVectors.
  * Invariants: MSI-X as the PCI specification has it: a message to a masked entry sets its pending bit, unmasking sends
  * one message and clears it. INTx is a level that VFIO masks at each delivery. One eventfd per vector: signals add up
  * until its turn comes; every delivery is a macrotask of its own.
  */
-import type { InterruptKind, InterruptListener, InterruptVectors } from '../../src/platform/index.ts';
+import type { InterruptKind, InterruptListener, InterruptVectors } from '../platform/index.ts';
 import type { TurnQueue } from './turns.ts';
 
 /** The device's side: where it sends messages to and drives its line. */

@@ -1,5 +1,5 @@
 /**
- * The event loop as the simulation sees it. Layer: test/sim.
+ * The event loop as the simulation sees it. Layer: sim.
  * Invariant: every call into code under test that the hardware causes is one macrotask of its own (setImmediate), so
  * the microtasks it queues run before the next one, as the platform contract of InterruptListener demands.
  */

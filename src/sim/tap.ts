@@ -1,9 +1,9 @@
 /**
- * A TAP interface in memory. Layer: test/sim, implements Tap of src/platform.
+ * A TAP interface in memory. Layer: sim, implements Tap of src/platform.
  * Invariant: two bounded queues. `setReadable` is level-triggered, one call per turn while frames wait, as a poll on the
  * file descriptor is; a full queue towards the kernel makes writeBatch stop early.
  */
-import type { FramePairs, Tap } from '../../src/platform/index.ts';
+import type { FramePairs, Tap } from '../platform/index.ts';
 import type { TurnQueue } from './turns.ts';
 
 /** Sizes and names of a simulated TAP. */

@@ -1,6 +1,6 @@
 /**
- * Register offsets of the simulation, typed from the data sheets. Layer: test/sim.
- * Invariant: never imported from src: an error in the miniports' own table shows as an unknown register or as a device
+ * Register offsets of the simulation, typed from the data sheets. Layer: sim.
+ * Invariant: never imported by miniports: an error in the miniports' own table shows as an unknown register or as a device
  * that does not do what was asked. Sections: 82574 data sheet ch. 10, 82576 data sheet ch. 8.
  */
 

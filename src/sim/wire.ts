@@ -1,5 +1,5 @@
 /**
- * The cable. Layer: test/sim.
+ * The cable. Layer: sim.
  * Invariant: a frame sent by one end reaches every other end once, in order, without its FCS; a test is an end too.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Repeatable chance for property tests. Layer: test/sim.
+ * Repeatable chance for property tests. Layer: sim.
  * Invariant: the same seed gives the same sequence on every machine (mulberry32, 32-bit integer arithmetic only).
  */
 

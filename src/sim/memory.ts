@@ -1,10 +1,10 @@
 /**
- * Memory shared with the simulated device, behind an IOMMU. Layer: test/sim, implements DmaArena of src/platform.
+ * Memory shared with the simulated device, behind an IOMMU. Layer: sim, implements DmaArena of src/platform.
  * Invariants: one ArrayBuffer per arena at an address of its own below 4 GiB, with an unmapped gap on both sides; an
  * access of the device outside of an arena, across its end, or with bus mastering off touches nothing and is recorded.
  */
-import { asIova, type Iova } from '../../src/base/units.ts';
-import type { DmaArena } from '../../src/platform/index.ts';
+import { asIova, type Iova } from '../base/units.ts';
+import type { DmaArena } from '../platform/index.ts';
 
 /** What an IOMMU would have reported. */
 export interface DmaFault {

@@ -1,5 +1,5 @@
 /**
- * The 82574L: extended descriptors, two queues, five MSI-X vectors. Layer: test/sim.
+ * The 82574L: extended descriptors, two queues, five MSI-X vectors. Layer: sim.
  * Sections of the 82574 data sheet: interrupts 7.4, MSI-X mode 7.4.2, IVAR 10.2.4.9, receive descriptors 7.1.5,
  * transmit descriptors 7.2.10. Where QEMU's model does otherwise a quirk says so.
  * Invariant: a message goes out once for each cause that becomes pending and enabled.

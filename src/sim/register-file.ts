@@ -1,5 +1,5 @@
 /**
- * A register space with side effects and a notebook. Layer: test/sim.
+ * A register space with side effects and a notebook. Layer: sim.
  * Invariant: only offsets that the data sheet has are defined; an access to any other, or a write to a read-only
  * register, is a violation a test can assert on. The table is the simulation's own, never the miniports'.
  */

@@ -1,5 +1,5 @@
 /**
- * Work of the device that must stay in order but may come late. Layer: test/sim.
+ * Work of the device that must stay in order but may come late. Layer: sim.
  * Invariant: steps run in the order they were submitted; only the moment is up to the mode. PCIe keeps posted writes
  * in order, so this is exactly the freedom a NIC has with its descriptor write-backs.
  */

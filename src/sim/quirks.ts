@@ -1,5 +1,5 @@
 /**
- * Where the silicon's data sheet and QEMU's model differ, as switches. Layer: test/sim.
+ * Where the silicon's data sheet and QEMU's model differ, as switches. Layer: sim.
  * Invariant: a miniport must work under both presets; each switch names the observation it stands for
  * (lab notes on QEMU 10.0.2, 82574 and 82576 data sheets).
  */
