@@ -143,6 +143,7 @@ async function main(): Promise<number> {
     const lines = options.lab === true ? createInterface({ input: process.stdin }) : undefined;
     const target = createMachineTarget({
       addresses: { dut: options.nic, support: options.support },
+      emulated: options.lab === true,
       setCable: lines === undefined ? undefined : cableByHost(lines),
     });
     await runOn(target, rows, scale, 'machine', report);

@@ -27,7 +27,7 @@ import {
   OID_GEN_VENDOR_DESCRIPTION,
 } from '../../src/ndis/index.ts';
 import { type Bench, USUAL_FILTER } from './bench.ts';
-import { BROADCAST, group, hex, numbered } from './frames.ts';
+import { BROADCAST, group, hex, numbered, numberOf } from './frames.ts';
 import { supportedList } from './rows-one-card.ts';
 import type { Station } from './station.ts';
 
@@ -99,10 +99,19 @@ async function lackOfBuffers(bench: Bench, dut: Station, support: Station): Prom
   await bench.sleep(2500);
   const { ifInDiscards, ifInErrors, ifHCInUcastPkts } = delta(await dut.adapter.statistics(), before);
   const received = dut.received.length;
-  bench.equal(received + ifInDiscards, burst, `${received} received and ${ifInDiscards} discarded of the burst`);
+  if (bench.target.countsDrops) {
+    bench.equal(received + ifInDiscards, burst, `${received} received and ${ifInDiscards} discarded of the burst`);
+  } else {
+    bench.check(received + ifInDiscards <= burst, `${received} received and ${ifInDiscards} discarded of ${burst}`);
+    bench.note('QEMU drops without counting: that discards are exact is left to the simulated and to real NICs');
+  }
   bench.equal(ifHCInUcastPkts, received, 'ifHCInUcastPkts of the burst');
   bench.equal(ifInErrors, 0, 'ifInErrors of the burst');
   if (bench.target.kind === 'simulated') bench.check(ifInDiscards > 0, 'the burst fitted: nothing was shown');
+  bench.check(
+    dut.received.every((frame, i) => i === 0 || numberOf(frame) > numberOf(dut.received[i - 1]!)),
+    'frames of the burst out of order or twice',
+  );
   bench.note(`a burst of ${burst} at 64 buffers nobody serves: ${received} received + ${ifInDiscards} in ifInDiscards`);
 }
 

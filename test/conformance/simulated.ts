@@ -32,6 +32,7 @@ export function createSimulatedTarget(chip: Chip, profile: Profile = 'datasheet'
   return {
     kind: 'simulated',
     chip,
+    countsDrops: true,
     clock: first.clock,
     openFunction(role) {
       const { nic, pci } = sims[role];

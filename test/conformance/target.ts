@@ -28,6 +28,8 @@ export interface Target {
   readonly setCable?: (up: boolean) => Promise<void>;
   /** Puts a damaged frame on the wire. Absent: the wire knows no damage. */
   readonly sendDamaged?: (frame: Uint8Array, damage: Damage) => void;
+  /** False: frames dropped for lack of buffers are not counted by the device, a fault of its model. */
+  readonly countsDrops: boolean;
   /** Rules of the data sheet or of DMA that were broken since the last call, as text. Empty where nobody watches. */
   broken(): string[];
   /** What an adapter that was halted left in use, as text. */
