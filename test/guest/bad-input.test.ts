@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../../src/base/errors.ts';
 import type { BadRun, BadRunResult, PlainUp, RunAllResult, UserMiniport } from './cases/bad-input.ts';
-import { CHIPS, GuestSession } from './support/session.ts';
+import { CHIPS, GuestSession, ONE_CPU } from './support/session.ts';
 import type { Leftovers } from './support/stage.ts';
 
 const OWN = '0000:01:00.0';
@@ -224,6 +224,7 @@ describe('bad input to the command line', () => {
 
   beforeAll(async () => {
     session = await GuestSession.boot({
+      cpus: ONE_CPU,
       nics: [
         { model: 'igb', wire: 'null' },
         { model: 'e1000e', wire: 'null' },
@@ -332,7 +333,11 @@ describe('bad input to the command line', () => {
 describe('a machine without an IOMMU', () => {
   let session: GuestSession;
   beforeAll(async () => {
-    session = await GuestSession.boot({ nics: CHIPS.map((model) => ({ model, wire: 'null' })), iommu: false });
+    session = await GuestSession.boot({
+      cpus: ONE_CPU,
+      nics: CHIPS.map((model) => ({ model, wire: 'null' })),
+      iommu: false,
+    });
   });
   afterAll(() => session?.close());
 

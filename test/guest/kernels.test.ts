@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CommandResult, PingResult } from '../../scripts/guest/tools.ts';
 import type { StatusResult } from '../../src/control/messages.ts';
 import type { IperfBothWays, VectorByCli } from './cases/traffic.ts';
-import { GuestSession } from './support/session.ts';
+import { GuestSession, ONE_CPU } from './support/session.ts';
 import type { DaemonEnd, Leftovers } from './support/stage.ts';
 
 const IGB = '0000:01:00.0';
@@ -16,7 +16,7 @@ const NOTHING_LEFT: Leftovers = { interfaces: [], sockets: [], holders: [] };
 describe.each(['6.1', '6.12'] as const)('on kernel %s', (kernel) => {
   let session: GuestSession;
   beforeAll(async () => {
-    session = await GuestSession.boot({ kernel, nics: [{ model: 'igb' }, { model: 'e1000e' }] });
+    session = await GuestSession.boot({ cpus: ONE_CPU, kernel, nics: [{ model: 'igb' }, { model: 'e1000e' }] });
   });
   afterAll(() => session?.close());
 

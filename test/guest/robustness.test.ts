@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StatusResult } from '../../src/control/messages.ts';
 import type { GoneFacts, KillRound, OpenCloseResult, RemovalFacts } from './cases/robustness.ts';
-import { CHIPS, GuestSession } from './support/session.ts';
+import { CHIPS, GuestSession, ONE_CPU } from './support/session.ts';
 import type { DaemonEnd, Leftovers } from './support/stage.ts';
 
 const OWN = '0000:01:00.0';
@@ -32,7 +32,7 @@ describe.each(CHIPS)('%s', (chip) => {
     session.call('robustness', fn, { bdf: OWN, ...params }, deadlineMs);
 
   beforeAll(async () => {
-    session = await GuestSession.boot({ nics: [{ model: chip }, { model: chip }] });
+    session = await GuestSession.boot({ cpus: ONE_CPU, nics: [{ model: chip }, { model: chip }] });
     await session.call('traffic', 'setStage', { own: OWN, other: OTHER });
   });
   afterAll(() => session?.close());

@@ -7,7 +7,7 @@ import type { PingResult } from '../../scripts/guest/tools.ts';
 import type { StatusResult } from '../../src/control/messages.ts';
 import type { LinkFacts } from './cases/robustness.ts';
 import type { IperfBothWays, PingParams } from './cases/traffic.ts';
-import { CHIPS, GuestSession } from './support/session.ts';
+import { CHIPS, GuestSession, ONE_CPU } from './support/session.ts';
 import type { DaemonEnd, Leftovers } from './support/stage.ts';
 
 const OWN = '0000:01:00.0';
@@ -25,7 +25,7 @@ describe.each(CHIPS)('%s bridged to a TAP, the kernel driver on the other end of
   const down = (): Promise<DaemonEnd & { left: Leftovers }> => session.call('traffic', 'down', { bdf: OWN });
 
   beforeAll(async () => {
-    session = await GuestSession.boot({ nics: [{ model: chip }, { model: chip }] });
+    session = await GuestSession.boot({ cpus: ONE_CPU, nics: [{ model: chip }, { model: chip }] });
     await session.call('traffic', 'setStage', { own: OWN, other: OTHER });
   });
   afterAll(() => session?.close());
