@@ -95,6 +95,7 @@ export function NdisMRegisterInterruptEx(
   publish();
   // A message is a memory write, so the device must be bus master to raise one.
   core.enableBusMaster();
+  verifier?.took('interrupt', interrupt);
   const shortage = arm(core, grant, interrupt, publish);
   if (shortage === null) return NDIS_STATUS_SUCCESS;
   interrupt.forceRelease();

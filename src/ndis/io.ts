@@ -112,6 +112,7 @@ export function NdisMMapIoSpace(
   mapped.pieces++;
   const space = new IoSpace(core, info.index, mapped.bar, PhysicalAddress - info.busAddress, Length);
   core.ioSpaces.add(space);
+  core.verifier?.took('I/O space', space);
   VirtualAddress.Value = space;
   return NDIS_STATUS_SUCCESS;
 }

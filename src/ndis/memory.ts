@@ -111,6 +111,7 @@ export function NdisMRegisterScatterGatherDma(
     return NDIS_STATUS_RESOURCES;
   }
   const dma = new SgDma(core, DmaDescription, arena, slotBytes);
+  core.verifier?.took('scatter-gather DMA', dma);
   core.dma = dma;
   // The miniport has quieted the device by now, so what an earlier owner left running cannot write into new memory.
   core.enableBusMaster();

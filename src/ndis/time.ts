@@ -56,6 +56,7 @@ class TimerObject implements ClaimedTimer {
         : wrapPlain(verifier, 'NDIS_TIMER_FUNCTION', characteristics.TimerFunction);
     this.#characteristics = { ...characteristics, TimerFunction };
     core.timers.add(this);
+    core.verifier?.took('timer', this);
   }
 
   get armed(): boolean {

@@ -127,7 +127,7 @@ export function runMaybeAsync<T>(frame: Frame, callback: () => T): T {
 /** Folder of the NDIS layer as it stands in stack traces: what lies there is not the miniport's. */
 const NDIS_FOLDER = new URL('../', import.meta.url);
 const OURS = [NDIS_FOLDER.href, decodeURIComponent(NDIS_FOLDER.pathname)];
-const OURS_OR_NODE = [...OURS, 'node:', '<anonymous>'];
+const OURS_OR_NODE = [...OURS, 'node:', '<anonymous>', 'at async Promise.'];
 const DEPTH = 30;
 
 /**

@@ -86,6 +86,8 @@ export class Verifier implements FrameOwner {
   #timer: Timer | null = null;
   /** The violation reported last, until the end of the turn: a fault in the same turn is its consequence. */
   #fresh: Violation | null = null;
+  /** The callback that has just returned, while its result is looked at. */
+  #returned: Frame | null = null;
 
   constructor(adapter: VerifiedAdapter, options: VerifierOptions) {
     this.mode = options.mode;
@@ -165,7 +167,8 @@ export class Verifier implements FrameOwner {
 
   #report(rule: Rule, what: string, stack: readonly string[] | undefined, mayStop = true): void {
     this.#counts.set(rule.id, this.countOf(rule.id) + 1);
-    const violation = this.#describe(rule, what, stack ?? miniportStack());
+    // Without a callback it is the host's stack, not the miniport's.
+    const violation = this.#describe(rule, what, stack ?? (currentFrame() === null ? [] : miniportStack()));
     const place = violation.stack[0] ?? violation.callback;
     const known = this.#violations.some(
       (one) => one.rule === rule.id && (one.stack[0] ?? one.callback) === place && one.adapter === violation.adapter,
@@ -187,8 +190,8 @@ export class Verifier implements FrameOwner {
 
   #describe(rule: Rule, what: string, stack: readonly string[]): Violation {
     const frame = currentFrame();
-    const mine = frame?.owner === this ? frame : null;
-    const irql = KeGetCurrentIrql();
+    const mine = this.#returned ?? (frame?.owner === this ? frame : null);
+    const irql = this.#returned?.irql ?? KeGetCurrentIrql();
     const message = mine?.message ?? null;
     const { address } = this.#adapter.pci;
     return Object.freeze({
@@ -200,7 +203,7 @@ export class Verifier implements FrameOwner {
       adapter: address,
       state: this.#adapter.halting ? 'Halting' : this.#adapter.state,
       callback: mine?.callback ?? null,
-      afterCallback: mine?.ended ?? false,
+      afterCallback: this.#returned === null && mine?.ended === true,
       irql,
       message,
       stack,
@@ -234,8 +237,7 @@ export class Verifier implements FrameOwner {
     if (result instanceof Promise) {
       return result.then(
         (value) => {
-          this.#left(frame);
-          returned?.(value);
+          this.#look(frame, () => returned?.(value));
           return value;
         },
         (error: unknown) => {
@@ -244,16 +246,32 @@ export class Verifier implements FrameOwner {
         },
       ) as T;
     }
-    this.#left(frame);
-    returned?.(result);
+    this.#look(frame, () => returned?.(result));
     return result;
+  }
+
+  /** Looks at what a callback returned and left behind; what is found is that callback's. */
+  #look(frame: Frame, look: () => void): void {
+    const before = this.#returned;
+    this.#returned = frame;
+    try {
+      this.#left(frame);
+      look();
+    } finally {
+      this.#returned = before;
+    }
   }
 
   #threw(frame: Frame, error: unknown): void {
     const { callback } = frame;
     if (error instanceof VerifierError || (frame.reported && error instanceof NdisVfioError)) return;
     const stack = error instanceof Error ? ownFrames(error.stack ?? '') : [];
-    this.saw('callbackThrew', { callback, error }, stack);
+    this.#returned = frame;
+    try {
+      this.saw('callbackThrew', { callback, error }, stack);
+    } finally {
+      this.#returned = null;
+    }
   }
 
   /** A callback has returned: no spin lock of its may be held. */
