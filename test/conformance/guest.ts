@@ -3,10 +3,13 @@
  * the cable when it asks, and passes its results on. Layer: test.
  * Invariant: a guest that ends early fails every row it has not answered for, with its last words.
  */
-import { bootLab } from '../../scripts/lab/lab.mjs';
+import type { Guest } from '../../scripts/lab/lab.mjs';
 import type { Row } from './row.ts';
 import type { Result } from './run.ts';
 import type { Chip } from './target.ts';
+
+/** The lab is plain JavaScript that stays where it is: seen from dist/test/conformance. */
+const LAB = new URL('../../../scripts/lab/lab.mjs', import.meta.url).href;
 
 const NICS = ['0000:01:00.0', '0000:02:00.0'] as const;
 /** For the whole list at scale 1; more for more. */
@@ -33,7 +36,7 @@ export function createGuestRunner({ only, scale }: GuestRunOptions) {
       ...only.map((name) => `--only '${name.replaceAll("'", '')}'`),
     ].join(' ');
     const bind = NICS.map((bdf) => `bash scripts/bind-vfio.sh --force ${bdf} >&2`).join(' && ');
-    let guest: Awaited<ReturnType<typeof bootLab>> | undefined;
+    let guest: Guest | undefined;
     const onLine = (line: string): void => {
       if (line.startsWith('@result ')) {
         const result = JSON.parse(line.slice(8)) as Result;
@@ -46,6 +49,7 @@ export function createGuestRunner({ only, scale }: GuestRunOptions) {
       } else if (line !== '') words.push(line);
     };
     try {
+      const { bootLab } = (await import(LAB)) as typeof import('../../scripts/lab/lab.mjs');
       guest = await bootLab({
         nics: [
           { model: chip, wire: 'hub' },
