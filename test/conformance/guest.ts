@@ -14,6 +14,8 @@ const LAB = new URL('../../../scripts/lab/lab.mjs', import.meta.url).href;
 const NICS = ['0000:01:00.0', '0000:02:00.0'] as const;
 /** For the whole list at scale 1; more for more. */
 const TIMEOUT_SECONDS = 1800;
+/** Longer than any row takes, its clean-up included: a guest that says nothing for so long is stuck. */
+const SILENCE_MS = 300_000;
 /** Lines of the guest's other output to show when it fails. */
 const LAST_WORDS = 8;
 
@@ -37,8 +39,17 @@ export function createGuestRunner({ only, scale }: GuestRunOptions) {
     ].join(' ');
     const bind = NICS.map((bdf) => `bash scripts/bind-vfio.sh --force ${bdf} >&2`).join(' && ');
     let guest: Guest | undefined;
+    let silence: NodeJS.Timeout | undefined;
+    const listen = (): void => {
+      clearTimeout(silence);
+      silence = setTimeout(() => {
+        words.push(`no verdict for ${SILENCE_MS / 1000} s`, ...(guest?.console() ?? []).slice(-3));
+        void guest?.stop();
+      }, SILENCE_MS * Math.max(1, scale));
+    };
     const onLine = (line: string): void => {
       if (line.startsWith('@result ')) {
+        listen();
         const result = JSON.parse(line.slice(8)) as Result;
         answered.add(result.name);
         report({ ...result, target: 'guest' });
@@ -68,10 +79,13 @@ export function createGuestRunner({ only, scale }: GuestRunOptions) {
           for (const line of lines) onLine(line);
         },
       });
+      listen();
       const { status } = await guest.exited;
       if (status > 1) words.push(`the guest's suite ended with status ${status}`);
     } catch (error) {
       words.push((error as Error).message);
+    } finally {
+      clearTimeout(silence);
     }
     for (const row of rows) {
       if (answered.has(row.name)) continue;
