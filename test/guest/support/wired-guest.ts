@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OpenParams, OpenResult, Snapshot } from '../cases/edge.ts';
 import { type EchoOptions, type EchoResult, runEcho } from './echo.ts';
-import { type Chip, GuestSession } from './session.ts';
+import { type Chip, GuestSession, ONE_CPU } from './session.ts';
 import { StreamWire } from './wire.ts';
 
 export class WiredGuest {
@@ -34,6 +34,7 @@ export class WiredGuest {
     const wire = await StreamWire.listen(path);
     try {
       const session = await GuestSession.boot({
+        cpus: ONE_CPU,
         nics: [
           { model: chip, wire: `stream:${path}` },
           { model: chip, wire: 'hub' },
