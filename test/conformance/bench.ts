@@ -58,13 +58,15 @@ export class Bench {
   readonly target: Target;
   readonly evidence: string[] = [];
   readonly #scale: number;
+  readonly #verify: boolean;
   #state: number;
   readonly #stations: Station[] = [];
   readonly #complaints: string[] = [];
 
-  /** `scale` multiplies every number of frames and repetitions. */
-  constructor(target: Target, scale = 1, seed = 1) {
+  /** `scale` multiplies every number of frames and repetitions; `verify`: every adapter runs under NDIS's verifier. */
+  constructor(target: Target, scale = 1, verify = false, seed = 1) {
     this.target = target;
+    this.#verify = verify;
     this.#scale = scale;
     this.#state = seed >>> 0 || 1;
   }
@@ -133,7 +135,10 @@ export class Bench {
 
   /** A station in state Halted. */
   async create(role: Role, options: StationOptions = {}): Promise<Station> {
-    const station = await Station.create(role, this.target.openFunction(role), this.target.clock, options);
+    const station = await Station.create(role, this.target.openFunction(role), this.target.clock, {
+      ...(this.#verify ? { verifier: 'report' } : {}),
+      ...options,
+    });
     this.#stations.push(station);
     return station;
   }

@@ -22,10 +22,11 @@ const LAST_WORDS = 8;
 export interface GuestRunOptions {
   readonly only: readonly string[];
   readonly scale: number;
+  readonly verify: boolean;
 }
 
 /** A function that runs the list on one chip in a guest of its own. */
-export function createGuestRunner({ only, scale }: GuestRunOptions) {
+export function createGuestRunner({ only, scale, verify }: GuestRunOptions) {
   return async (chip: Chip, rows: readonly Row[], report: (result: Result) => void): Promise<void> => {
     const answered = new Set<string>();
     const words: string[] = [];
@@ -34,7 +35,7 @@ export function createGuestRunner({ only, scale }: GuestRunOptions) {
     const [nic, support] = NICS;
     const suite = [
       'exec "$0" dist/test/conformance/main.js --lab',
-      `--nic ${nic} --support ${support} --scale ${scale}`,
+      `--nic ${nic} --support ${support} --scale ${scale}${verify ? ' --verify' : ''}`,
       ...only.map((name) => `--only '${name.replaceAll("'", '')}'`),
     ].join(' ');
     const bind = NICS.map((bdf) => `bash scripts/bind-vfio.sh --force ${bdf} >&2`).join(' && ');

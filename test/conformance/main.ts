@@ -9,9 +9,9 @@ import { createGuestRunner } from './guest.ts';
 import { CONFORMANCE } from './list.ts';
 import { createMachineTarget } from './machine.ts';
 import type { Row } from './row.ts';
-import { formatResult, type Result, runRow, summarize } from './run.ts';
+import { formatResult, type Result, type RunOptions, runRow, summarize } from './run.ts';
 import { createSimulatedTarget } from './simulated.ts';
-import { CHIPS, type Chip, type Target } from './target.ts';
+import { CHIPS, type Chip } from './target.ts';
 
 const USAGE = `usage: npm run ndistest [-- OPTIONS]
   --target simulated|guest   where to run (default: both)
@@ -20,6 +20,7 @@ const USAGE = `usage: npm run ndistest [-- OPTIONS]
                              --nic is under test, --support is at the other end
   --only NAME                only rows whose name contains NAME; may be repeated
   --scale N                  multiplies numbers of frames and repetitions (default 1)
+  --verify                   runs every adapter under the verifier: a violation fails the row
   --list                     prints the list and runs nothing
   --json                     results as one JSON document on standard output
 `;
@@ -37,6 +38,7 @@ function parse(args: readonly string[]) {
         support: { type: 'string' },
         only: { type: 'string', multiple: true },
         scale: { type: 'string' },
+        verify: { type: 'boolean' },
         list: { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean' },
@@ -78,20 +80,10 @@ function printList(): void {
 
 type Report = (result: Result) => void;
 
-async function runOn(
-  target: Target,
-  rows: readonly Row[],
-  scale: number,
-  label: string,
-  report: Report,
-): Promise<void> {
-  for (const row of rows) report(await runRow(row, target, scale, label));
-}
-
 async function runSimulated(
   chips: readonly Chip[],
   rows: readonly Row[],
-  scale: number,
+  options: RunOptions,
   report: Report,
 ): Promise<void> {
   for (const chip of chips) {
@@ -99,7 +91,7 @@ async function runSimulated(
       // A machine of its own for each row: nothing one leaves behind helps or hurts the next.
       const target = createSimulatedTarget(chip);
       try {
-        await runOn(target, [row], scale, 'simulated', report);
+        report(await runRow(row, target, options));
       } finally {
         target.close();
       }
@@ -129,6 +121,7 @@ async function main(): Promise<number> {
   const rows = chooseRows(options.only);
   const scale = Number(options.scale ?? 1);
   if (!(scale > 0)) throw new UsageError(`--scale is a number above 0, not "${options.scale}"`);
+  const run = { scale, verify: options.verify === true };
   const quiet = options.json === true;
   const results: Result[] = [];
   const report: Report = (result) => {
@@ -146,12 +139,12 @@ async function main(): Promise<number> {
       emulated: options.lab === true,
       setCable: lines === undefined ? undefined : cableByHost(lines),
     });
-    await runOn(target, rows, scale, 'machine', report);
+    for (const row of rows) report(await runRow(row, target, run));
   } else {
     const targets = choose('target', options.target, ['simulated', 'guest'] as const);
     const chips = choose('chip', options.chip, CHIPS);
-    if (targets.includes('simulated')) await runSimulated(chips, rows, scale, report);
-    const inGuest = createGuestRunner({ only: options.only ?? [], scale });
+    if (targets.includes('simulated')) await runSimulated(chips, rows, run, report);
+    const inGuest = createGuestRunner({ only: options.only ?? [], scale, verify: run.verify });
     if (targets.includes('guest')) for (const chip of chips) await inGuest(chip, rows, report);
   }
   if (quiet) console.log(JSON.stringify(results, null, 2));

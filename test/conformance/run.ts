@@ -34,12 +34,22 @@ function reasonAgainst(row: Row, target: Target): string | undefined {
   return row.needs === 'cable' && target.setCable === undefined ? NO_CABLE : undefined;
 }
 
-/** Runs one row; never rejects. `scale` multiplies numbers of frames and repetitions. */
-export async function runRow(row: Row, target: Target, scale = 1, label: string = target.kind): Promise<Result> {
+export interface RunOptions {
+  /** Multiplies numbers of frames and repetitions; default 1. */
+  readonly scale?: number;
+  /** Run every adapter under NDIS's verifier: a violation fails the row. */
+  readonly verify?: boolean;
+  /** Name of the target in the results; default its kind. */
+  readonly label?: string;
+}
+
+/** Runs one row; never rejects. */
+export async function runRow(row: Row, target: Target, options: RunOptions = {}): Promise<Result> {
   const from = performance.now();
   const because = reasonAgainst(row, target);
   const work = because === undefined ? row.run : row.premise;
-  const bench = new Bench(target, scale);
+  const { scale = 1, verify = false, label = target.kind } = options;
+  const bench = new Bench(target, scale, verify);
   const result = (verdict: Verdict, evidence: readonly string[]): Result => ({
     name: row.name,
     checks: row.checks,

@@ -234,11 +234,12 @@ export class Station {
     return this.received.splice(0, this.received.length);
   }
 
-  /** What NDIS holds against the miniport. `gaveUp`: it may have asked for its removal. */
+  /** What NDIS and its verifier hold against the miniport. `gaveUp`: it may have asked for its removal. */
   complaints(gaveUp = false): string[] {
     const allowed = (text: string): boolean => gaveUp && text.includes('NdisMRemoveMiniport');
     const rules = this.logs.filter((entry) => entry.kind === 'rule' || entry.kind === 'leak');
     const list = [...this.faults, ...rules].map((one) => one.message).filter((text) => !allowed(text));
+    list.push(...this.adapter.violations.map((one) => `${one.rule}: ${one.what}`));
     if (this.strangers > 0) list.push(`${this.strangers} NET_BUFFER_LISTs were completed that were not out`);
     if (this.#out.size > 0) list.push(`${this.#out.size} sends were never completed`);
     return list.map((text) => `${this.role}: ${text}`);

@@ -35,7 +35,7 @@ describe.each(CHIPS)('%s', (chip) => {
     '%s: %s',
     async (_name, _checks, row) => {
       target = createSimulatedTarget(chip);
-      const { verdict, evidence } = await runRow(row, target, SCALE);
+      const { verdict, evidence } = await runRow(row, target, { scale: SCALE });
       expect(verdict, evidence.join('\n')).not.toBe('fail');
       const applicable = row.applies[chip] === 'pass' && row.notOn?.simulated === undefined;
       expect(verdict).toBe(applicable ? 'pass' : 'n/a');
