@@ -65,6 +65,7 @@ interface TransmitState {
 }
 
 const FCS_BYTES = 4;
+const PAGE_BYTES = 4096;
 const MINIMUM_FRAME_BYTES = 60;
 /** Packet buffer given to reception; the default split of both chips is of this order (PBA, RXPBS). */
 const PACKET_BUFFER_BYTES = 32 * 1024;
@@ -886,6 +887,9 @@ export abstract class SimNic {
         state.first = false;
       }
       if (descriptor.lengthBytes === 0) r.violate('transmit descriptor without data', `descriptor ${index}`);
+      if (this.quirks.transmitWithinPages && (descriptor.address % PAGE_BYTES) + descriptor.lengthBytes > PAGE_BYTES) {
+        r.violate('transmit buffer across a page', `descriptor ${index}`);
+      }
       const data = this.memory.access(
         descriptor.address,
         descriptor.lengthBytes,

@@ -32,6 +32,8 @@ export interface Quirks {
   readonly tablesKeepGarbage: boolean;
   /** IEEE 802.3 22.2.4.2.13: BMSR's link bit latches low. QEMU shows the current state. */
   readonly bmsrLatchesLow: boolean;
+  /** QEMU: a transmit buffer across two pages is lost, uncounted, where they are not neighbours in the guest's memory. */
+  readonly transmitWithinPages: boolean;
 }
 
 /** The data sheets' device. */
@@ -49,6 +51,7 @@ export const DATASHEET: Quirks = {
   ghostInterrupts: false,
   tablesKeepGarbage: true,
   bmsrLatchesLow: true,
+  transmitWithinPages: false,
 };
 
 /** QEMU 10.0.2's models, without throttling: add `throttleUs: 128, ghostInterrupts: true` for e1000e's timing. */
@@ -66,4 +69,5 @@ export const QEMU: Quirks = {
   ghostInterrupts: false,
   tablesKeepGarbage: false,
   bmsrLatchesLow: false,
+  transmitWithinPages: true,
 };

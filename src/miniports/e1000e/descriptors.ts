@@ -27,6 +27,4 @@ export const format: DescriptorFormat = {
   transmitEnd: TX_DCMD_EOP,
   transmitReport: TX_DCMD_RS,
   payloadLengthShift: 0,
-  // The field would hold 1 MiB; 8 KiB is what the chip's public drivers keep to, the data sheet is silent.
-  maxSegmentBytes: 8192,
 };

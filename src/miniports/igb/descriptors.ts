@@ -25,6 +25,4 @@ export const format: DescriptorFormat = {
   transmitEnd: TX_DCMD_EOP,
   transmitReport: TX_DCMD_RS,
   payloadLengthShift: TX_PAYLEN.low,
-  // The field would hold 64 KiB - 1; half of it is what the chip's public drivers keep to, the data sheet is silent.
-  maxSegmentBytes: 32768,
 };

@@ -40,8 +40,6 @@ export interface DescriptorFormat {
   readonly transmitReport: number;
   /** Word 3 of the first descriptor carries the frame's length from this bit on; 0: it does not. */
   readonly payloadLengthShift: number;
-  /** Longest piece one transmit descriptor may carry. */
-  readonly maxSegmentBytes: number;
 }
 
 /** A descriptor ring as the device sees it. */

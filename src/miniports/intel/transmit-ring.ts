@@ -37,6 +37,11 @@ import {
 export const MIN_FRAME_BYTES = 60;
 /** A status report at least every so many frames: bounds how late a completion can be inside a long batch. */
 const REPORT_EVERY = 16;
+/**
+ * No descriptor's buffer crosses a page. Both chips would take longer ones, but behind an IOMMU neighbouring bus addresses
+ * need not be neighbours in memory, and QEMU drops, uncounted, a frame with such a buffer (hw/net/net_tx_pkt.c).
+ */
+const PAGE_BYTES = 4096;
 /** Descriptors a frame is expected to need at most; with fewer free its list is not even asked for. */
 const USUAL_DESCRIPTORS = 4;
 
@@ -73,7 +78,6 @@ export class TransmitRing {
   readonly #end: number;
   readonly #report: number;
   readonly #payloadShift: number;
-  readonly #maxSegmentBytes: number;
   readonly #padIova: number;
   readonly #maxFrameBytes: number;
   readonly #counters: Float64Array;
@@ -118,7 +122,6 @@ export class TransmitRing {
     this.#end = parts.format.transmitEnd;
     this.#report = parts.format.transmitReport;
     this.#payloadShift = parts.format.payloadLengthShift;
-    this.#maxSegmentBytes = parts.format.maxSegmentBytes;
     this.#padIova = parts.padIova;
     this.#maxFrameBytes = parts.maxFrameBytes;
     this.#counters = parts.counters;
@@ -316,23 +319,24 @@ export class TransmitRing {
       nbl.Status = NDIS_STATUS_RESOURCES;
       return FAILED;
     }
-    const maxSegment = this.#maxSegmentBytes;
     // The list starts where CurrentMdl starts (contract, trap 64).
     let skip = nb.CurrentMdlOffset;
     let left = length;
     let needed = length < MIN_FRAME_BYTES ? 1 : 0;
     const elements = list.Elements;
     for (let i = 0; i < list.NumberOfElements && left > 0; i++) {
-      let bytes = elements[i]!.Length;
+      const element = elements[i]!;
+      let bytes = element.Length;
       if (skip >= bytes) {
         skip -= bytes;
         continue;
       }
       bytes -= skip;
-      skip = 0;
       if (bytes > left) bytes = left;
       left -= bytes;
-      for (; bytes > 0; bytes -= maxSegment) needed++;
+      const offset = (element.Address + skip) % PAGE_BYTES;
+      skip = 0;
+      needed += Math.ceil((offset + bytes) / PAGE_BYTES);
     }
     if (left > 0 || needed > free) {
       NdisMFreeNetBufferSGList(this.#dma, list, nb);
@@ -356,7 +360,6 @@ export class TransmitRing {
     const words = this.#words;
     const mask = this.#mask;
     const command = this.#command;
-    const maxSegment = this.#maxSegmentBytes;
     const elements = list.Elements;
     const onWire = Math.max(length, MIN_FRAME_BYTES);
     // Only the first descriptor's payload length counts; the others may carry it too.
@@ -379,7 +382,7 @@ export class TransmitRing {
       if (bytes > left) bytes = left;
       left -= bytes;
       while (bytes > 0) {
-        const piece = Math.min(bytes, maxSegment);
+        const piece = Math.min(bytes, PAGE_BYTES - (address % PAGE_BYTES));
         const at = tail * DESCRIPTOR_WORDS;
         words[at] = address;
         words[at + 1] = 0;

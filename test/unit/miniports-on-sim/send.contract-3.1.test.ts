@@ -67,6 +67,29 @@ describe.each(CASES)('%s by %s', (chip, profile) => {
     rig.clean();
   });
 
+  test('a frame of 9,014 bytes that lies anywhere in its pages leaves whole, no buffer across a page', async () => {
+    const rig = await startRig(chip, { profile, configuration: { '*JumboPacket': 9014 } });
+    const arena = rig.sim.pci.allocateDma(5 * 4096);
+    for (const ByteOffset of [0, 1, 2048, 4095]) {
+      const frame = numbered(PEER, 7, 9014);
+      arena.bytes.set(frame, ByteOffset);
+      const mdl = {
+        Next: null,
+        StartVa: arena.bytes,
+        ByteOffset,
+        ByteCount: 9014,
+        PhysicalAddress: arena.iova + ByteOffset,
+      };
+      rig.sendLists([rig.makeOf(mdl, 9014)]);
+      await rig.sim.settle();
+      expect(rig.sim.peer.take()).toEqual([frame]);
+    }
+    expect(rig.completed).toEqual([0, 0, 0, 0]);
+    await rig.stop();
+    arena.free();
+    rig.clean();
+  });
+
   test('a frame in pieces of DMA memory and of ordinary memory leaves as one', async () => {
     const rig = await startRig(chip, { profile });
     const arena = rig.sim.pci.allocateDma(8192);
