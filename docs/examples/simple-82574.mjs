@@ -109,7 +109,10 @@ class Adapter {
     const general = { ...N.ethernetGeneralAttributes(this.mac, MTU), SupportedPacketFilters: FILTERS, SupportedStatistics: 0x8259, SupportedOidList: OIDS };
     status = N.NdisMSetMiniportAttributes(this.handle, general);
     if (status !== OK) return status;
-    if (!this.allocate()) return N.NDIS_STATUS_RESOURCES;
+    if (!this.allocate()) {
+      N.NdisWriteErrorLogEntry(this.handle, 0xc000_1389); // NDIS_ERROR_CODE_OUT_OF_RESOURCES
+      return N.NDIS_STATUS_RESOURCES;
+    }
     status = this.connect();
     if (status !== OK) return status;
     await this.program();
