@@ -13,10 +13,10 @@ const OTHER = '0000:02:00.0';
 const ROUNDS = 200;
 const KILLS = 10;
 /**
- * V8's heap settles after some 60 rounds, 25 MiB higher, and stays there (measured over 120); 1.1 MiB of DMA memory leaked
- * in each round would pass this limit within 40.
+ * V8's heap settles some 30 MiB higher than it begins and stays there; the 1.1 MiB of DMA memory of a round, leaked, would
+ * make 220 MiB.
  */
-const RSS_DRIFT_LIMIT_MIB = 35;
+const RSS_DRIFT_LIMIT_MIB = 64;
 /** src/daemon/exit-status.ts. */
 const EXIT_REMOVED = 3;
 const EXIT_GONE = 4;
