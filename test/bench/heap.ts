@@ -20,7 +20,7 @@ import {
   type NET_BUFFER_LIST,
   out,
 } from '../../src/ndis/index.ts';
-import type { Chip } from '../sim/index.ts';
+import type { Chip } from '../../src/sim/index.ts';
 import { PlayedDevice } from './played-device.ts';
 
 const FRAME_BYTES = 60;

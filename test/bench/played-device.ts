@@ -12,7 +12,7 @@ import {
   NDIS_PACKET_TYPE_DIRECTED,
 } from '../../src/ndis/index.ts';
 import type { Bar, InterruptKind, InterruptListener, InterruptVectors, PciFunction } from '../../src/platform/index.ts';
-import { type Chip, createSim, redirectSleep, type Sim, type SimPciFunction } from '../sim/index.ts';
+import { type Chip, createSim, redirectSleep, type Sim, type SimPciFunction } from '../../src/sim/index.ts';
 
 /** Offsets of queue 0 (82574 10.2.5 and 10.2.6, 82576 8.10 and 8.12). */
 const RINGS = {

@@ -4,8 +4,8 @@
  * simulated from construction to close(); one target at a time.
  */
 
-import { SimPciFunction } from '../sim/function.ts';
-import { createSim, type Profile, redirectSleep, type Sim } from '../sim/index.ts';
+import { SimPciFunction } from '../../src/sim/function.ts';
+import { createSim, type Profile, redirectSleep, type Sim } from '../../src/sim/index.ts';
 import { FaultyFunction } from './faulty-function.ts';
 import type { Chip, Role, Target } from './target.ts';
 

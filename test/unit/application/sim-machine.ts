@@ -3,8 +3,8 @@
  */
 import type { Machine } from '../../../src/application/machine.ts';
 import { NdisVfioError } from '../../../src/base/errors.ts';
-import { redirectSleep } from '../../sim/clock.ts';
-import { type Chip, createSim, type Sim, SimTap } from '../../sim/index.ts';
+import { redirectSleep } from '../../../src/sim/clock.ts';
+import { type Chip, createSim, type Sim, SimTap } from '../../../src/sim/index.ts';
 
 export interface SimMachine {
   readonly machine: Machine;

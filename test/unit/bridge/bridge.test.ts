@@ -7,7 +7,7 @@ import { type Bridge, openBridge } from '../../../src/bridge/bridge.ts';
 import { slotBytesFor } from '../../../src/bridge/edge.ts';
 import { NDIS_STATUS_PAUSED } from '../../../src/ndis/status.ts';
 import { NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL, NDIS_RECEIVE_FLAGS_RESOURCES } from '../../../src/ndis/types.ts';
-import { SimClock, SimTap, TurnQueue } from '../../sim/index.ts';
+import { SimClock, SimTap, TurnQueue } from '../../../src/sim/index.ts';
 import { chainOf, FakeEdge, frameOf, linkState, listOf, makeNbl, mdlOf } from './fake-edge.ts';
 
 const MTU = 1500;

@@ -11,7 +11,7 @@ import {
   NdisDiagnosticEnableInterrupt,
   NdisDiagnosticEnableMessageInterrupt,
 } from '../../../src/ndis/index.ts';
-import { Random } from '../../sim/index.ts';
+import { Random } from '../../../src/sim/index.ts';
 import { CASES, numbered, numbersOf, PEER, type Rig, range, sameFrames, startRig } from './rig.ts';
 
 const SEEDS = Array.from({ length: 10 }, (_, i) => 4000 + 31 * i);

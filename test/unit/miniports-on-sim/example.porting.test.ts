@@ -12,7 +12,7 @@ import {
   NdisDiagnosticDisableMessageInterrupt,
   NdisDiagnosticEnableMessageInterrupt,
 } from '../../../src/ndis/index.ts';
-import { createSim, redirectSleep } from '../../sim/index.ts';
+import { createSim, redirectSleep } from '../../../src/sim/index.ts';
 import { numbered, numbersOf, PEER, Rig, range } from './rig.ts';
 
 // The package's own name leads to the built files; the layer under test is the source.

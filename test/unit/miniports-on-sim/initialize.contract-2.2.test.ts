@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { hasCode } from '../../../src/base/errors.ts';
-import { COMMON } from '../../sim/index.ts';
+import { COMMON } from '../../../src/sim/index.ts';
 import { CASES, createRig, numbered, PEER, rigOn, startRig } from './rig.ts';
 
 describe.each(CASES)('%s by %s', (chip, profile) => {

@@ -13,7 +13,7 @@ import {
   NdisDiagnosticEnableInterrupt,
   NdisDiagnosticEnableMessageInterrupt,
 } from '../../../src/ndis/index.ts';
-import { E1000E } from '../../sim/index.ts';
+import { E1000E } from '../../../src/sim/index.ts';
 import { CASES, numbered, numbersOf, PEER, type Rig, range, startRig } from './rig.ts';
 
 async function traffic(rig: Rig, base: number): Promise<void> {

@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { NDIS_RECEIVE_FLAGS_RESOURCES } from '../../../src/ndis/index.ts';
-import { COMMON } from '../../sim/index.ts';
+import { COMMON } from '../../../src/sim/index.ts';
 import { BROADCAST, CASES, createRig, numbered, numbersOf, range, startRig } from './rig.ts';
 
 describe.each(CASES)('%s by %s', (chip, profile) => {

@@ -42,7 +42,7 @@ import {
   redirectSleep,
   type Sim,
   type SimOptions,
-} from '../../sim/index.ts';
+} from '../../../src/sim/index.ts';
 
 /** Every chip by the data sheet and by QEMU. */
 export const CASES: ReadonlyArray<readonly [Chip, Profile]> = [

@@ -4,7 +4,7 @@
  * resets and pauses; a clear-on-read register is never counted twice.
  */
 import { describe, expect, test } from 'vitest';
-import { OCTETS, Random } from '../../sim/index.ts';
+import { OCTETS, Random } from '../../../src/sim/index.ts';
 import { BROADCAST, CASES, numbered, PEER, range, startRig } from './rig.ts';
 
 const GROUP = Uint8Array.of(0x01, 0, 0x5e, 1, 2, 3);

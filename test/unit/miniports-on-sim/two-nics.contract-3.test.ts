@@ -3,7 +3,7 @@
  * Rule: each pair of chips talks both ways without loss; halting one leaves the other untouched.
  */
 import { expect, test } from 'vitest';
-import { createSim } from '../../sim/index.ts';
+import { createSim } from '../../../src/sim/index.ts';
 import { numbered, numbersOf, range, rigOn } from './rig.ts';
 
 const PAIRS = [

@@ -4,7 +4,7 @@
  * before DD, DD before the interrupt), every frame arrives once, in order and unchanged, and every send completes once.
  */
 import { describe, expect, test } from 'vitest';
-import { Random } from '../../sim/index.ts';
+import { Random } from '../../../src/sim/index.ts';
 import { CASES, numbered, numbersOf, PEER, sameFrames, startRig } from './rig.ts';
 
 const SEEDS = Array.from({ length: 12 }, (_, i) => 1000 + 17 * i);

@@ -3,7 +3,7 @@ import * as e1000eRegisters from '../../../src/miniports/e1000e/registers.ts';
 import * as igbRegisters from '../../../src/miniports/igb/registers.ts';
 import * as mac from '../../../src/miniports/intel/mac-registers.ts';
 import { bit, field, register, registerArray } from '../../../src/miniports/intel/register.ts';
-import { COMMON, E1000E, IGB, STATS } from '../../sim/index.ts';
+import { COMMON, E1000E, IGB, STATS } from '../../../src/sim/index.ts';
 import { FakeRegisters } from './fake-registers.ts';
 
 describe('the register definer', () => {

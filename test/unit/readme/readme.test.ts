@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { expect, test, vi } from 'vitest';
 import { withTables } from '../../../scripts/readme.ts';
 import { loadDriver, type MiniportModule } from '../../../src/ndis/index.ts';
-import { createSim } from '../../sim/index.ts';
+import { createSim } from '../../../src/sim/index.ts';
 
 const README = readFileSync('README.md', 'utf8');
 

@@ -4,7 +4,7 @@
  * Invariant: the shortest bring-up that both data sheets allow, on queue 0 with 16 descriptors.
  */
 import type { Bar, DmaArena } from '../../../src/platform/index.ts';
-import { createSim, E1000E, IGB, COMMON as R, type Sim, type SimOptions } from '../../sim/index.ts';
+import { createSim, E1000E, IGB, COMMON as R, type Sim, type SimOptions } from '../../../src/sim/index.ts';
 
 export const RING = 16;
 const BUFFER_BYTES = 2048;

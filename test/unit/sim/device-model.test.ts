@@ -3,7 +3,7 @@
  * 82574 ch. 7 and 10, 82576 ch. 7 and 8. A wrong model would make every test built on it worthless.
  */
 import { describe, expect, test } from 'vitest';
-import { type Chip, createSim, OCTETS, type Profile, COMMON as R, STATS } from '../../sim/index.ts';
+import { type Chip, createSim, OCTETS, type Profile, COMMON as R, STATS } from '../../../src/sim/index.ts';
 import { BROADCAST, bringUp, frame, RING } from './device-harness.ts';
 
 const CASES: Array<[Chip, Profile]> = [

@@ -3,7 +3,7 @@
  * MSI-X pending bits (PCI 3.0 6.8.2), INTx auto-mask (VFIO), EIAC (82574 10.2.4.9, 82576 8.8.5), macrotask delivery.
  */
 import { describe, expect, test } from 'vitest';
-import { type Chip, E1000E, IGB, type Profile, COMMON as R } from '../../sim/index.ts';
+import { type Chip, E1000E, IGB, type Profile, COMMON as R } from '../../../src/sim/index.ts';
 import { type Bare, bringUp, clearOther, fireReceive, frame, rearm, routeMsix } from './device-harness.ts';
 
 const CASES: Array<[Chip, Profile]> = [

@@ -3,7 +3,7 @@
  * Tap and Clock of src/platform: level-triggered readability, bounded queues, timers in the order they are due.
  */
 import { describe, expect, test } from 'vitest';
-import { SimClock, SimTap, TurnQueue } from '../../sim/index.ts';
+import { SimClock, SimTap, TurnQueue } from '../../../src/sim/index.ts';
 
 describe('SimTap', () => {
   test('calls back once a turn while frames wait and stops when listening stops', async () => {
