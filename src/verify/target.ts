@@ -5,7 +5,7 @@
  */
 
 import type { Machine } from '../application/machine.ts';
-import { dmaNeedBytes } from '../application/open-adapter.ts';
+import { dmaNeedBytes, formatIds } from '../application/open-adapter.ts';
 import { NdisVfioError } from '../base/errors.ts';
 import { hardwareIdMatches } from '../ndis/index.ts';
 import type { Clock, PciFunction, PciIds } from '../platform/index.ts';
@@ -93,9 +93,8 @@ export function realTarget(machine: Machine, address: string, hardwareIds: reado
     });
   }
   const pci = machine.openPciFunction(found.address, dmaNeedBytes(1500, 0));
-  const hex = (value: number): string => value.toString(16).padStart(4, '0');
   return {
-    name: `${found.address} (${hex(found.ids.vendorId)}:${hex(found.ids.deviceId)})`,
+    name: `${found.address} (${formatIds(found.ids)})`,
     simulated: false,
     open: () => ({
       pci,
